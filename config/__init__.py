@@ -1,0 +1,1 @@
+"""What everyone reads: settings, time limits, logging, errors. Imports nothing of ours."""

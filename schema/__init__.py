@@ -1,0 +1,1 @@
+"""What is stored: tables, migrations, the ledger of work, the index."""

@@ -1,0 +1,1 @@
+"""What is asked: lexical and vector search over live snapshots."""

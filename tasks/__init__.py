@@ -1,0 +1,1 @@
+"""What is done: discover, parse, embed, persist, and the reconciler that never forgets."""

@@ -1,0 +1,1 @@
+"""Where it runs: the Celery application, worker processes, embedded servers."""
