@@ -1,0 +1,206 @@
+"""Connections to PostgreSQL: one pool per process, transactions, and the translation of errors.
+
+Everything that talks to the database receives a `Connection` from here; nothing else opens one.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import psycopg
+from pgvector.psycopg import register_vector
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg_pool import ConnectionPool, PoolTimeout
+from sqlalchemy import Connection, Engine, NullPool, create_engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolExhaustedError
+
+from config.errors import (
+    ConfigurationError,
+    ConflictError,
+    DatabaseUnavailableError,
+    MnemoError,
+    PermanentError,
+)
+from config.scrub import scrub
+from config.settings import Settings
+from config.timeouts import Timeouts
+from schema.tsvector import register_tsvector
+
+# SQLSTATE classes and codes, https://www.postgresql.org/docs/current/errcodes-appendix.html
+CONFLICTS = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock not available
+UNAVAILABLE_CLASSES = {"08", "53", "57", "58"}  # connection, resources, operator, system
+MISCONFIGURED_CLASSES = {"28", "3D"}  # authorization, unknown database
+
+
+class Database:
+    """A pool of connections with this process's time limits.
+
+    Args:
+        url: `postgresql://user:password@host:port/database`.
+        timeouts: gives the limits on connecting, statements, locks and idle transactions.
+        statement_seconds: overrides the limit on one statement; None: the workers' limit.
+        size: connections at the most.
+        name: what the server shows as `application_name`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeouts: Timeouts,
+        *,
+        statement_seconds: float | None = None,
+        size: int = 4,
+        name: str = "mnemolite",
+    ) -> None:
+        self._timeouts = timeouts
+        self._conninfo = _conninfo(url, timeouts, statement_seconds, name)
+        self._pool = ConnectionPool(
+            self._conninfo,
+            min_size=0,
+            max_size=size,
+            timeout=timeouts.sql_connect,
+            reconnect_timeout=timeouts.sql_connect,
+            kwargs={"autocommit": False, "prepare_threshold": None},
+            configure=_configure,
+            close_returns=True,  # SQLAlchemy closes what it is done with; that is a return
+            open=False,
+        )
+        # the psycopg pool pools: it reconnects by itself and bounds every wait
+        self._engine: Engine = create_engine(
+            "postgresql+psycopg://",
+            creator=self._pool.getconn,
+            poolclass=NullPool,
+            use_native_hstore=False,
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Settings, **options: Any) -> Self:
+        """The database that the settings name.
+
+        Raises:
+            ConfigurationError: `MNEMO_DATABASE_URL` is not set.
+        """
+        if settings.database_url is None:
+            raise ConfigurationError("MNEMO_DATABASE_URL is not set")
+        return cls(settings.database_url.get_secret_value(), settings.timeouts, **options)
+
+    def ping(self) -> None:
+        """Connects once, without the pool, so that a failure says why.
+
+        Raises:
+            DatabaseUnavailableError: nobody answers.
+            ConfigurationError: the server refuses this user, password or database.
+        """
+        with translated(), psycopg.connect(self._conninfo) as connection:
+            connection.execute("SELECT 1")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A READ COMMITTED transaction: committed when the block ends, rolled back when it raises.
+
+        Raises:
+            MnemoError: a database error of the block, translated.
+        """
+        with self._connection() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A read-only transaction in which every statement sees the same moment."""
+        with self._connection("REPEATABLE READ") as connection, connection.begin():
+            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+            yield connection
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Connection]:
+        """For statements that refuse a transaction: `CREATE INDEX CONCURRENTLY`, `DETACH`."""
+        with self._connection("AUTOCOMMIT") as connection:
+            yield connection
+
+    @contextmanager
+    def listening(self, channel: str) -> Iterator["psycopg.Connection[Any]"]:
+        """A connection of its own that receives the notifications of `channel`."""
+        with translated(), psycopg.connect(self._conninfo, autocommit=True) as connection:
+            connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(channel)))
+            yield connection
+
+    @contextmanager
+    def _connection(self, isolation: Any = "READ COMMITTED") -> Iterator[Connection]:
+        self._pool.open()
+        with translated(), self._engine.connect() as connection:
+            yield connection.execution_options(isolation_level=isolation)
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._engine.dispose()
+        self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raises database errors of the block as errors of our tree, the driver's as their cause."""
+    try:
+        yield
+    except DBAPIError as exc:
+        raise translate(exc.orig or exc) from exc
+    except (psycopg.Error, PoolTimeout, PoolExhaustedError) as exc:
+        raise translate(exc) from exc
+
+
+def translate(exc: BaseException) -> MnemoError:
+    """Our error for a driver's: decided by SQLSTATE, by class where the server sent none."""
+    message = scrub(str(exc)).strip().partition("\n")[0]
+    state = getattr(exc, "sqlstate", None) or ""
+    if state in CONFLICTS:
+        return ConflictError(message)
+    if state[:2] in MISCONFIGURED_CLASSES or "authentication failed" in message:
+        return ConfigurationError(f"PostgreSQL refuses the connection: {message}")
+    if not state and 'database "' in message and "does not exist" in message:
+        return ConfigurationError(f"PostgreSQL refuses the connection: {message}")
+    if state[:2] in UNAVAILABLE_CLASSES:
+        return DatabaseUnavailableError(f"PostgreSQL: {message}")
+    disconnected = psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout
+    if not state and isinstance(exc, disconnected | PoolExhaustedError):
+        return DatabaseUnavailableError(f"PostgreSQL does not answer: {message}")
+    return PermanentError(f"{type(exc).__name__}: {message}")
+
+
+def _conninfo(url: str, timeouts: Timeouts, statement_seconds: float | None, name: str) -> str:
+    limits = {
+        "statement_timeout": statement_seconds or timeouts.sql_statement,
+        "lock_timeout": timeouts.sql_lock,
+        "idle_in_transaction_session_timeout": timeouts.sql_idle_in_transaction,
+    }
+    try:
+        given = conninfo_to_dict(url.replace("postgresql+psycopg://", "postgresql://", 1))
+    except psycopg.Error as exc:
+        raise ConfigurationError(f"MNEMO_DATABASE_URL: {scrub(str(exc)).strip()}") from exc
+    options = " ".join(f"-c {key}={int(value * 1000)}" for key, value in limits.items())
+    parameters: dict[str, Any] = {
+        "connect_timeout": max(2, int(timeouts.sql_connect)),
+        "application_name": name,
+        # a half-open connection is noticed within half a minute
+        "keepalives_idle": 15,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+        **given,
+        "options": f"{given.get('options') or ''} {options}".strip(),
+    }
+    return make_conninfo(**parameters)
+
+
+def _configure(connection: "psycopg.Connection[Any]") -> None:
+    register_tsvector(connection)
+    try:
+        register_vector(connection)
+    except psycopg.ProgrammingError:
+        connection.rollback()  # no extension yet: this connection is about to migrate
+    connection.commit()

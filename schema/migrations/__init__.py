@@ -1,0 +1,1 @@
+"""Alembic's migrations; `schema/migrate.py` runs them."""

@@ -1,0 +1,39 @@
+"""The tables. Import them from here, so that every one is registered on `Base.metadata`."""
+
+from schema.models.base import Base
+from schema.models.content import (
+    Blob,
+    BlobSource,
+    CodeChunk,
+    Embedding,
+    EmbeddingInput,
+    EmbeddingModel,
+    Symbol,
+    SymbolReference,
+)
+from schema.models.ledger import Batch, FailedEmbedding, IndexRun
+from schema.models.operations import CircuitBreakerState, ErrorRecord, Queue, WorkerHeartbeat
+from schema.models.repositories import Ref, Repository, Snapshot, SnapshotFile
+
+__all__ = [
+    "Base",
+    "Batch",
+    "Blob",
+    "BlobSource",
+    "CircuitBreakerState",
+    "CodeChunk",
+    "Embedding",
+    "EmbeddingInput",
+    "EmbeddingModel",
+    "ErrorRecord",
+    "FailedEmbedding",
+    "IndexRun",
+    "Queue",
+    "Ref",
+    "Repository",
+    "Snapshot",
+    "SnapshotFile",
+    "Symbol",
+    "SymbolReference",
+    "WorkerHeartbeat",
+]

@@ -1,0 +1,124 @@
+"""The embed stage: only the vectors that no content ever had, written as a cache.
+
+Vectors are keyed by content, so a chain that dies after this stage loses nothing. What fails is
+bisected until the poison text stands alone; its neighbours get their vectors.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from pgvector import HalfVector
+
+from config.errors import EmbeddingError, EncoderUnavailableError
+from config.logging import get_logger
+from schema import index, ledger
+from schema.index import MissingVector
+from schema.ledger import Lease
+from tasks.embed.encoder import Encoder
+from tasks.embed.inputs import code_input, text_input
+from tasks.lease import Keeper
+from tasks.runtime import Runtime
+
+TEXTS_PER_CALL = 1024  # enough for the length sort to pay; bounds what one failing call repeats
+FAILING_CALLS = 64  # then it is the encoder that fails, not a text
+log = get_logger("embed")
+
+
+@dataclass(slots=True)
+class Encoded:
+    """Vectors and failures of some inputs, by input id."""
+
+    vectors: dict[int, HalfVector] = field(default_factory=dict)
+    failures: dict[int, str] = field(default_factory=dict)
+
+
+def embed_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
+    """Encodes what the batch's chunks still need and hands the batch on to persist.
+
+    Raises:
+        LeaseLostError: another worker owns the batch; nothing was written.
+        EncoderUnavailableError: this process cannot encode for the batch's models.
+    """
+    with runtime.database.reading() as connection:
+        missing = index.missing_vectors(connection, lease.batch_id)
+        sources = index.sources_of(connection, (want.blob_id for want in missing))
+    encoded: dict[str, Encoded] = {}
+    for space, wants in _by_space(missing).items():
+        _require_model(runtime, space, wants[0])
+        texts = {want.input_id: input_of(want, sources[want.blob_id]) for want in wants}
+        encoded[space] = _encode(runtime.encoder(space), texts, keeper)
+    with runtime.database.transaction() as connection:
+        ledger.hold(connection, lease)
+        for space, result in encoded.items():
+            index.store_vectors(
+                connection, runtime.model_id(space), space, list(result.vectors.items())
+            )
+        failures = {key: why for result in encoded.values() for key, why in result.failures.items()}
+        if failures:
+            error = EmbeddingError("the encoder gave no vector")
+            index.record_failures(connection, lease.batch_id, error, failures)
+        count = sum(len(result.vectors) for result in encoded.values())
+        ledger.advance(connection, lease, "persist", {"encoded": count})
+    log.info("embed.done", batch=lease.batch_id, vectors=count, failed=len(failures))
+
+
+def input_of(want: MissingVector, source: bytes) -> str:
+    """The text that a chunk is embedded as in the space that it lacks."""
+    body = source[want.start_byte : want.end_byte].decode(errors="replace")
+    if want.space == "code":
+        return code_input(want.signature, body)
+    return text_input(want.language, want.name_path, want.signature, want.docstring, body)
+
+
+def _by_space(missing: Sequence[MissingVector]) -> dict[str, list[MissingVector]]:
+    """The wants of each space, each input once."""
+    unique = {(want.space, want.input_id): want for want in missing}
+    spaces: dict[str, list[MissingVector]] = defaultdict(list)
+    for want in unique.values():
+        spaces[want.space].append(want)
+    return spaces
+
+
+def _require_model(runtime: Runtime, space: str, want: MissingVector) -> None:
+    if runtime.model_id(space) != want.model_id:
+        raise EncoderUnavailableError(
+            f"this worker's {space} model is {runtime.model(space).name}, the batch needs another:"
+            " give all workers the same MNEMO_TEXT_MODEL, MNEMO_CODE_MODEL and MNEMO_ENCODER"
+        )
+
+
+def _encode(encoder: Encoder, texts: Mapping[int, str], keeper: Keeper) -> Encoded:
+    result = Encoded()
+    ids = list(texts)
+    for start in range(0, len(ids), TEXTS_PER_CALL):
+        keeper.check()
+        _encode_into(result, encoder, texts, ids[start : start + TEXTS_PER_CALL])
+    return result
+
+
+def _encode_into(
+    result: Encoded, encoder: Encoder, texts: Mapping[int, str], ids: list[int]
+) -> None:
+    """Encodes `ids` in one call, or, where that fails, in halves, down to the text that fails."""
+    groups, failing = [ids], 0
+    while groups:
+        group = groups.pop()
+        try:
+            vectors = encoder.encode([texts[key] for key in group])
+        except EncoderUnavailableError as exc:
+            failing += 1
+            if failing > FAILING_CALLS:
+                raise
+            if len(group) == 1:
+                result.failures[group[0]] = str(exc)
+            else:
+                middle = len(group) // 2
+                groups += [group[:middle], group[middle:]]
+            continue
+        for key, vector in zip(group, vectors, strict=True):
+            if np.isnan(vector[0]):
+                result.failures[key] = "the model gives a zero or non-finite vector"
+            else:
+                result.vectors[key] = HalfVector(vector)

@@ -1,0 +1,30 @@
+"""The persist stage: one short transaction that seals a batch and closes what it completes."""
+
+from config.errors import EmbeddingError
+from config.logging import get_logger
+from schema import index, ledger
+from schema.ledger import Lease
+from tasks.lease import Keeper
+from tasks.runtime import Runtime
+from tasks.settle import settle
+
+log = get_logger("persist")
+
+
+def persist_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
+    """Seals the batch's blobs, records what has no vector, and closes a run that this completes.
+
+    Raises:
+        LeaseLostError: another worker owns the batch; nothing was written.
+    """
+    keeper.check()
+    with runtime.database.transaction() as connection:
+        ledger.hold(connection, lease)
+        error = EmbeddingError("no vector was stored for this chunk")
+        failed = index.record_failures(connection, lease.batch_id, error)
+        sealed = index.seal(connection, lease.batch_id)
+        ledger.finish(connection, lease, {"sealed": sealed})
+        last = not ledger.open_stages(connection, lease.run_id)
+    if last:
+        settle(runtime)
+    log.info("persist.done", batch=lease.batch_id, sealed=sealed, failed=failed)

@@ -1,0 +1,52 @@
+"""What to do after a failure: a value that says so. It decides, it does not act.
+
+Short blips of the database are retried by Celery (`tasks/pipeline.py`); every longer wait lives in
+the ledger as `next_attempt_at`, so it survives the broker and counts against one attempt budget.
+"""
+
+import random
+from dataclasses import dataclass
+
+from config.errors import PermanentError
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try again after this many seconds."""
+
+    after: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Do not try again."""
+
+
+Decision = Retry | GiveUp
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A budget of attempts and the bounds of the waits between them, in seconds."""
+
+    max_attempts: int
+    base: float
+    cap: float
+
+    def decide(self, error: BaseException, attempt: int) -> Decision:
+        """After attempt number `attempt` (from 1) failed with `error`.
+
+        A permanent error repeats itself however often it is tried; all others may pass.
+        """
+        if attempt >= self.max_attempts or isinstance(error, PermanentError):
+            return GiveUp()
+        return Retry(self.wait(attempt))
+
+    def wait(self, attempt: int) -> float:
+        """Full jitter: uniform over [0, min(cap, base * 2 ** (attempt - 1))].
+
+        Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. The
+        jitter is drawn after the cap, so that clients stay spread at the cap too.
+        """
+        ceiling = min(self.cap, self.base * 2 ** min(attempt - 1, 32))
+        return random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing

@@ -1,0 +1,67 @@
+"""What a worker process holds for its whole life: settings, database, and the tools of its stages.
+
+Built on first use, because each is expensive and no process needs them all: torch or OpenVINO is
+loaded only where something is embedded, a parser process started only where something is parsed.
+"""
+
+import os
+import socket
+from functools import cached_property
+from typing import Self
+
+from config.settings import Settings, get_settings
+from schema.database import Database
+from tasks.embed.encoder import Encoder, load_encoder
+from tasks.embed.models import Model, model_for, register
+from tasks.parse.sandbox import Sandbox
+
+
+class Runtime:
+    """The tools of one process. Not for use by several threads, the database excepted."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.settings = settings
+        self.database = database
+        self.worker = f"{socket.gethostname()}:{os.getpid()}"
+        self._encoders: dict[str, Encoder] = {}
+        self._model_ids: dict[str, int] = {}
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The runtime that this process's settings describe."""
+        settings = get_settings()
+        return cls(settings, Database.from_settings(settings, name="mnemolite worker"))
+
+    @cached_property
+    def sandbox(self) -> Sandbox:
+        """The parser process; it is started again whenever it dies."""
+        return Sandbox(
+            parse_seconds=self.settings.timeouts.tree_sitter_parse,
+            memory_mib=self.settings.parse_memory_mib,
+            files_per_process=self.settings.parse_files_per_process,
+        )
+
+    def model(self, space: str) -> Model:
+        """The model that this process is configured with for `space`."""
+        return model_for(self.settings, space)
+
+    def model_id(self, space: str) -> int:
+        """The integer that stands for that model in this database."""
+        model = self.model(space)
+        if model.key not in self._model_ids:
+            with self.database.transaction() as connection:
+                self._model_ids[model.key] = register(connection, model)
+        return self._model_ids[model.key]
+
+    def encoder(self, space: str) -> Encoder:
+        """The encoder for `space`; spaces with the same model share one."""
+        model = self.model(space)
+        if model.key not in self._encoders:
+            self._encoders[model.key] = load_encoder(self.settings, model)
+        return self._encoders[model.key]
+
+    def close(self) -> None:
+        """Ends the parser process and the connections."""
+        if "sandbox" in self.__dict__:
+            self.sandbox.close()
+        self.database.close()

@@ -1,0 +1,38 @@
+"""Closing: snapshots whose every blob has ended, and the runs that waited for them.
+
+Called after a batch ends and by the reconciler; doing it twice changes nothing.
+"""
+
+from config.logging import get_logger
+from schema import ledger, runs, snapshots
+from tasks.runtime import Runtime
+
+log = get_logger("settle")
+
+
+def settle(runtime: Runtime) -> None:
+    """Makes parsed snapshots live, completes sealed ones, ends their runs.
+
+    A snapshot that shares blobs with another run may find that they were sealed for other models:
+    then it gets batches for what it lacks, instead of being called complete.
+    """
+    with runtime.database.transaction() as connection:
+        snapshots.settle_parsed(connection)
+        for snapshot_id in snapshots.sealed_snapshots(connection):
+            found = snapshots.outstanding(connection, snapshot_id)
+            run_id = runs.run_building(connection, snapshot_id)
+            if not found or run_id is None:
+                snapshots.complete(connection, snapshot_id)
+                continue
+            for work in found:
+                ledger.create_batches(
+                    connection,
+                    run_id,
+                    work.stage,
+                    work.blobs,
+                    max_bytes=runtime.settings.batch_bytes,
+                    max_blobs=runtime.settings.batch_files,
+                )
+        closed = runs.close_runs(connection)
+    for run in closed:
+        log.info("run.closed", run=str(run))
