@@ -4,6 +4,7 @@
 """
 
 import os
+import socket
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -85,6 +86,10 @@ class Settings(BaseSettings):
         15_000, ge=0, description="repositories up to this size are searched exactly"
     )
 
+    worker_id: str = Field(
+        default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}",
+        description="names this process in leases and heartbeats",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = "auto"
     timeouts: Timeouts = Field(default_factory=lambda: Timeouts.model_validate({}))

@@ -244,6 +244,22 @@ def create_batches(
     return [create_batch(connection, run_id, stage, blob_ids=group) for group in groups]
 
 
+def split(connection: Connection, lease: Lease) -> list[int]:
+    """Moves the unfinished blobs of a batch into two new ones; empty where only one is left."""
+    rows = connection.execute(
+        text("SELECT id FROM blobs WHERE batch_id = :id AND state = 'pending' ORDER BY id"),
+        {"id": lease.batch_id},
+    )
+    ids = list(rows.scalars())
+    if len(ids) < 2:  # noqa: PLR2004 - one blob cannot be divided
+        return []
+    middle = len(ids) // 2
+    return [
+        create_batch(connection, lease.run_id, lease.stage, blob_ids=half)
+        for half in (ids[:middle], ids[middle:])
+    ]
+
+
 def open_stages(connection: Connection, run_id: uuid.UUID) -> set[str]:
     """The stages at which the run still has batches to do."""
     rows = connection.execute(
@@ -260,6 +276,19 @@ def expire(connection: Connection, limit: int = 500) -> list[Expired]:
     """Gives back the batches whose worker went silent; their attempts stay counted."""
     rows = connection.execute(EXPIRE, {"limit": limit})
     return [Expired(row.id, row.stage, row.attempt, row.worker) for row in rows]
+
+
+def has_due(connection: Connection, stage: str, patience: float) -> bool:
+    """True where a batch of `stage` is due and not freshly rung."""
+    found: bool = connection.execute(
+        text(
+            "SELECT EXISTS (SELECT 1 FROM batches WHERE stage = :stage AND state = 'pending'"
+            " AND next_attempt_at <= now() AND (rung_at IS NULL"
+            " OR rung_at <= now() - make_interval(secs => :patience)))"
+        ),
+        {"stage": stage, "patience": patience},
+    ).scalar_one()
+    return found
 
 
 def ring(connection: Connection, stage: str, *, limit: int, patience: float) -> list[Doorbell]:

@@ -54,14 +54,14 @@ SELECT r.id, r.ref, r.worktree, r.correlation_id, r.state, r.snapshot_id, r.erro
        r.last_error, {REPOSITORY_COLUMNS}
   FROM index_runs r JOIN repositories p ON p.id = r.repository_id
  WHERE r.id = :id
-""")  # noqa: S608 - a constant of this module
+""")
 
 FIND_REPOSITORY = text(f"""
 SELECT {REPOSITORY_COLUMNS} FROM repositories p
  WHERE p.name = :name OR (cast(:name AS text) IS NULL AND p.source_kind = :kind
                           AND p.location = :location)
  ORDER BY p.id LIMIT 1
-""")  # noqa: S608 - a constant of this module
+""")
 
 CREATE_REPOSITORY = text("""
 INSERT INTO repositories (name, source_kind, location) VALUES (:name, :kind, :location)
@@ -117,7 +117,7 @@ def enqueue(
         },
     ).scalar_one()
     create_batch(connection, run_id, "discover")
-    connection.execute(text(f"NOTIFY {DUE_CHANNEL}"))
+    announce(connection)
     return run_id
 
 
@@ -187,6 +187,19 @@ def fail_run(connection: Connection, run_id: uuid.UUID, error: BaseException) ->
         FAIL,
         {"id": run_id, "error_class": type(error).__name__, "last_error": str(error)},
     )
+
+
+def set_default_ref(connection: Connection, repository_id: int, ref: str) -> None:
+    """The first ref that is indexed is what searches read unless they name another."""
+    connection.execute(
+        text("UPDATE repositories SET default_ref = :ref WHERE id = :id AND default_ref IS NULL"),
+        {"id": repository_id, "ref": ref},
+    )
+
+
+def announce(connection: Connection) -> None:
+    """Wakes the reconciler when this transaction commits, so that doorbells ring at once."""
+    connection.execute(text(f"NOTIFY {DUE_CHANNEL}"))
 
 
 def run_building(connection: Connection, snapshot_id: int) -> uuid.UUID | None:

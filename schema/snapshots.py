@@ -5,6 +5,7 @@ snapshot of a ref is live from its start, so that its first files are found with
 """
 
 import json
+import uuid
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -178,9 +179,24 @@ def finish_listing(connection: Connection, snapshot_id: int, commit: str) -> Non
     )
 
 
-def drop_snapshot(connection: Connection, snapshot_id: int) -> None:
-    """Deletes a snapshot and its manifest; its blobs stay for others or the collector."""
-    connection.execute(text("DELETE FROM snapshots WHERE id = :id"), {"id": snapshot_id})
+def drop_listing(connection: Connection, run_id: uuid.UUID) -> None:
+    """Deletes the manifest that a run has not finished; its blobs stay, for others or for later."""
+    connection.execute(
+        text(
+            "DELETE FROM snapshots WHERE state = 'listing'"
+            " AND id = (SELECT snapshot_id FROM index_runs WHERE id = :run_id)"
+        ),
+        {"run_id": run_id},
+    )
+
+
+def follow_instead(connection: Connection, run_id: uuid.UUID, snapshot_id: int) -> None:
+    """Drops the run's manifest, which turned out equal to another one, and follows that."""
+    drop_listing(connection, run_id)
+    connection.execute(
+        text("UPDATE index_runs SET snapshot_id = :id WHERE id = :run_id"),
+        {"id": snapshot_id, "run_id": run_id},
+    )
 
 
 def outstanding(connection: Connection, snapshot_id: int) -> list[Outstanding]:

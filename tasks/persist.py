@@ -24,7 +24,9 @@ def persist_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
         failed = index.record_failures(connection, lease.batch_id, error)
         sealed = index.seal(connection, lease.batch_id)
         ledger.finish(connection, lease, {"sealed": sealed})
-        last = not ledger.open_stages(connection, lease.run_id)
-    if last:
+    # in a transaction of its own: of two batches that end together, the later one sees both
+    with runtime.database.reading() as connection:
+        idle = not ledger.open_stages(connection, lease.run_id)
+    if idle:
         settle(runtime)
     log.info("persist.done", batch=lease.batch_id, sealed=sealed, failed=failed)

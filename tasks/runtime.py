@@ -4,8 +4,6 @@ Built on first use, because each is expensive and no process needs them all: tor
 loaded only where something is embedded, a parser process started only where something is parsed.
 """
 
-import os
-import socket
 from functools import cached_property
 from typing import Self
 
@@ -22,7 +20,7 @@ class Runtime:
     def __init__(self, settings: Settings, database: Database) -> None:
         self.settings = settings
         self.database = database
-        self.worker = f"{socket.gethostname()}:{os.getpid()}"
+        self.worker = settings.worker_id
         self._encoders: dict[str, Encoder] = {}
         self._model_ids: dict[str, int] = {}
 

@@ -3,6 +3,10 @@
 Called after a batch ends and by the reconciler; doing it twice changes nothing.
 """
 
+import uuid
+
+from sqlalchemy import Connection
+
 from config.logging import get_logger
 from schema import ledger, runs, snapshots
 from tasks.runtime import Runtime
@@ -19,20 +23,26 @@ def settle(runtime: Runtime) -> None:
     with runtime.database.transaction() as connection:
         snapshots.settle_parsed(connection)
         for snapshot_id in snapshots.sealed_snapshots(connection):
-            found = snapshots.outstanding(connection, snapshot_id)
             run_id = runs.run_building(connection, snapshot_id)
-            if not found or run_id is None:
+            if run_id is None or not batch_outstanding(runtime, connection, run_id, snapshot_id):
                 snapshots.complete(connection, snapshot_id)
-                continue
-            for work in found:
-                ledger.create_batches(
-                    connection,
-                    run_id,
-                    work.stage,
-                    work.blobs,
-                    max_bytes=runtime.settings.batch_bytes,
-                    max_blobs=runtime.settings.batch_files,
-                )
         closed = runs.close_runs(connection)
     for run in closed:
         log.info("run.closed", run=str(run))
+
+
+def batch_outstanding(
+    runtime: Runtime, connection: Connection, run_id: uuid.UUID, snapshot_id: int
+) -> list[int]:
+    """Makes batches of the snapshot's blobs that need work which nobody does; returns their ids."""
+    made = []
+    for work in snapshots.outstanding(connection, snapshot_id):
+        made += ledger.create_batches(
+            connection,
+            run_id,
+            work.stage,
+            work.blobs,
+            max_bytes=runtime.settings.batch_bytes,
+            max_blobs=runtime.settings.batch_files,
+        )
+    return made

@@ -169,7 +169,6 @@ class EmbeddingModel(Base):
     id: Mapped[Identifier]
     key: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
-    dimensions: Mapped[int] = mapped_column(Integer)
     created_at: Mapped[CreatedAt]
 
 
@@ -193,5 +192,7 @@ class Embedding(Base):
 
     model_id: Mapped[int] = mapped_column(ForeignKey("embedding_models.id"), primary_key=True)
     space: Mapped[str] = mapped_column(primary_key=True)
-    input_id: Mapped[int] = mapped_column(ForeignKey("embedding_inputs.id"), primary_key=True)
+    input_id: Mapped[int] = mapped_column(
+        ForeignKey("embedding_inputs.id", ondelete="CASCADE"), primary_key=True
+    )
     vector: Mapped[str] = mapped_column(HALFVEC)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
-from config.errors import ConfigurationError, EncoderUnavailableError
+from config.errors import ConfigurationError, ConflictError, EncoderUnavailableError
 from config.settings import Settings
 
 PACKAGED = "packaged"
@@ -55,11 +55,17 @@ def register(connection: Connection, model: Model) -> int:
         ),
         {"key": model.key, "name": model.name},
     )
-    return int(
-        connection.execute(
-            text("SELECT id FROM embedding_models WHERE key = :key"), {"key": model.key}
-        ).scalar_one()
-    )
+    found = find(connection, model)
+    if found is None:
+        raise ConflictError("the model was removed while it was being registered")
+    return found
+
+
+def find(connection: Connection, model: Model) -> int | None:
+    """The integer that stands for the model, None where this database never saw it."""
+    return connection.execute(
+        text("SELECT id FROM embedding_models WHERE key = :key"), {"key": model.key}
+    ).scalar()
 
 
 @cache

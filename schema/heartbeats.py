@@ -1,0 +1,79 @@
+"""Which processes live, what they serve, and when they last got something done."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+FORGET_AFTER = "1 day"
+
+BEAT = text("""
+INSERT INTO worker_heartbeats (process, host, pid, kind, queues, concurrency, version)
+VALUES (:process, :host, :pid, :kind, :queues, :concurrency, :version)
+ON CONFLICT (process) DO UPDATE SET seen_at = now(), pid = excluded.pid
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process as it describes itself."""
+
+    process: str
+    host: str
+    pid: int
+    kind: str
+    queues: Sequence[str]
+    concurrency: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Living(Process):
+    """A process as it was last seen; ages in seconds."""
+
+    done: int
+    started_at: datetime
+    seen_age: float
+    progress_age: float | None
+
+
+def beat(connection: Connection, process: Process) -> None:
+    """Notes that `process` lives; forgets those that were silent for `FORGET_AFTER`."""
+    connection.execute(BEAT, asdict(process))
+    connection.execute(
+        text(f"DELETE FROM worker_heartbeats WHERE seen_at < now() - interval '{FORGET_AFTER}'")
+    )
+
+
+def progressed(connection: Connection, process: str) -> None:
+    """Notes that `process` finished a step."""
+    connection.execute(
+        text(
+            "UPDATE worker_heartbeats SET done = done + 1, progressed_at = now()"
+            " WHERE process = :process"
+        ),
+        {"process": process},
+    )
+
+
+def remove(connection: Connection, process: str) -> None:
+    """Forgets a process that ended in order."""
+    connection.execute(
+        text("DELETE FROM worker_heartbeats WHERE process = :process"), {"process": process}
+    )
+
+
+def living(connection: Connection, seconds: float) -> list[Living]:
+    """The processes that were seen in the last `seconds`."""
+    rows = connection.execute(
+        text(
+            "SELECT process, host, pid, kind, queues, concurrency, version, done, started_at,"
+            " extract(epoch FROM now() - seen_at)::float AS seen_age,"
+            " extract(epoch FROM now() - progressed_at)::float AS progress_age"
+            " FROM worker_heartbeats WHERE seen_at > now() - make_interval(secs => :seconds)"
+            " ORDER BY host, kind, process"
+        ),
+        {"seconds": seconds},
+    )
+    return [Living(**row) for row in rows.mappings()]

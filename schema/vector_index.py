@@ -1,0 +1,78 @@
+"""HNSW indexes, one per model and space, made when there are enough vectors for one to pay.
+
+They are not part of the migrations: which models exist is known only at run time. An exact scan of
+one repository stays faster up to some 15,000 chunks (`docs/decisions.md`).
+"""
+
+from sqlalchemy import Connection, text
+
+# pgvector's defaults for m and ef_construction; the graph must fit maintenance_work_mem
+BUILD_MEMORY = "1GB"
+
+CANDIDATES = text("""
+SELECT model_id, space, count(*) AS vectors FROM embeddings GROUP BY model_id, space
+HAVING count(*) >= :threshold ORDER BY model_id, space
+""")
+
+VALID = text("""
+SELECT i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname = :name
+""")
+
+
+def index_name(model_id: int, space: str) -> str:
+    """The index that holds the vectors of a model in a space."""
+    return f"embeddings_hnsw_{model_id}_{space}"
+
+
+def build_missing(connection: Connection, *, threshold: int, seconds: float) -> list[str]:
+    """Builds the indexes that are worth it and missing; returns their names.
+
+    Args:
+        connection: in autocommit, because `CREATE INDEX CONCURRENTLY` refuses a transaction.
+        threshold: vectors of a model and space from which an index is built.
+        seconds: the limit on one build.
+    """
+    built = []
+    for row in connection.execute(CANDIDATES, {"threshold": threshold}).all():
+        name = index_name(row.model_id, row.space)
+        valid = connection.execute(VALID, {"name": name}).scalar()
+        if valid:
+            continue
+        if valid is False:  # a build that was interrupted
+            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
+        _build(connection, name, row.model_id, row.space, seconds)
+        built.append(name)
+    return built
+
+
+def has_index(connection: Connection, model_id: int, space: str) -> bool:
+    """True where searches can use an index."""
+    return bool(connection.execute(VALID, {"name": index_name(model_id, space)}).scalar())
+
+
+def dimensions(connection: Connection, model_id: int, space: str) -> int | None:
+    """The length of the model's vectors, None where it has none yet."""
+    return connection.execute(
+        text(
+            "SELECT vector_dims(vector) FROM embeddings"
+            " WHERE model_id = :model AND space = :space LIMIT 1"
+        ),
+        {"model": model_id, "space": space},
+    ).scalar()
+
+
+def _build(connection: Connection, name: str, model_id: int, space: str, seconds: float) -> None:
+    width = dimensions(connection, model_id, space)
+    connection.execute(text(f"SET statement_timeout = {int(seconds * 1000)}"))
+    connection.execute(text(f"SET maintenance_work_mem = '{BUILD_MEMORY}'"))
+    try:
+        connection.execute(
+            text(
+                f"CREATE INDEX CONCURRENTLY {name} ON embeddings"
+                f" USING hnsw ((vector::halfvec({width})) halfvec_cosine_ops)"
+                f" WHERE model_id = {model_id} AND space = '{space}'"
+            )
+        )
+    finally:
+        connection.execute(text("RESET maintenance_work_mem"))
+        connection.execute(text("RESET statement_timeout"))

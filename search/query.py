@@ -1,0 +1,195 @@
+"""One search from question to answer: arms, fusion, and what the answer could not draw on.
+
+All statements read one moment (REPEATABLE READ), so an answer never mixes two commits.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy import Connection, text
+
+from config.errors import BadInputError, DegradedError, EncoderUnavailableError
+from search.coverage import Coverage, coverage
+from search.dense import Neighbour, search_dense
+from search.lexical import search_lexical
+from search.rank import Ranked, fuse
+from search.scope import FILES, LiveSnapshot, Scope, live_snapshots
+from tasks.embed.models import find
+from tasks.runtime import Runtime
+
+Mode = Literal["hybrid", "lexical", "vector"]
+SPACES = ("text", "code")
+MAX_LIMIT = 200
+MAX_QUERY_CHARS = 4_000
+DEPTH = 5  # each arm gives this many times the hits that are asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A piece of code that answers, and why it stands where it does."""
+
+    repository: str
+    path: str
+    start_line: int
+    end_line: int
+    language: str
+    kind: str
+    symbol: str | None
+    score: float
+    signals: dict[str, Any]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The results of a search and the state of the index that they come from."""
+
+    query: str
+    mode: Mode
+    coverage: dict[str, float]
+    degraded: list[str]
+    commits: dict[str, str]
+    results: list[Result]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `mnemo search --json` prints it."""
+        return asdict(self)
+
+
+@dataclass(slots=True)
+class Arms:
+    """What each arm found, and the reasons why one is missing."""
+
+    hits: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    degraded: list[str] = field(default_factory=list)
+
+
+# The first place of each chunk; the same content may stand at many.
+RESULTS = text(f"""
+WITH {FILES}
+SELECT DISTINCT ON (c.id) c.id, files.repository, files.path, files.language, c.start_line,
+       c.end_line, c.kind, c.name, c.name_path, c.start_byte, c.end_byte, s.source
+  FROM code_chunks c
+  JOIN files ON files.blob_id = c.blob_id
+  JOIN blob_sources s ON s.blob_id = c.blob_id
+ WHERE c.id = ANY(:ids)
+ ORDER BY c.id, files.repository, files.path
+""")
+
+
+class Searcher:
+    """Answers searches over one database; holds the encoders, which are costly to load."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    def search(self, query: str, *, scope: Scope, mode: Mode = "hybrid", limit: int = 10) -> Answer:
+        """The best pieces of code for `query`.
+
+        Raises:
+            BadInputError: the query is empty, or a filter names something that does not exist.
+            EncoderUnavailableError: in mode vector, where the model cannot be used.
+            DatabaseUnavailableError: PostgreSQL does not answer.
+        """
+        query = _checked(query, limit)
+        with self._runtime.database.reading() as connection:
+            live = live_snapshots(connection, scope)
+            covered = coverage(connection, live)
+            arms = Arms()
+            if mode in ("hybrid", "lexical"):
+                hits = search_lexical(connection, query, scope, DEPTH * limit)
+                arms.hits["lexical"] = [(hit.chunk_id, hit.score) for hit in hits]
+            for space in SPACES if mode in ("hybrid", "vector") else ():
+                try:
+                    near = self._near(connection, query, scope, space, live, covered, DEPTH * limit)
+                except DegradedError as exc:
+                    if mode == "vector":
+                        raise
+                    arms.degraded.append(f"{space} vectors were not searched: {exc}")
+                else:
+                    arms.hits[space] = [(hit.chunk_id, hit.distance) for hit in near]
+            results = _results(connection, scope, fuse(arms.hits)[:limit])
+        return Answer(
+            query,
+            mode,
+            {"lexical": covered.lexical, "text": covered.text, "code": covered.code},
+            arms.degraded + self._warnings(covered, mode),
+            {snapshot.repository: snapshot.commit for snapshot in live},
+            results,
+        )
+
+    def _near(
+        self,
+        connection: Connection,
+        query: str,
+        scope: Scope,
+        space: str,
+        live: list[LiveSnapshot],
+        covered: Coverage,
+        limit: int,
+    ) -> list[Neighbour]:
+        if not covered.chunks:
+            return []
+        model = self._runtime.model(space)
+        model_id = find(connection, model)
+        if any(model_id != snapshot.model_id(space) for snapshot in live):
+            raise EncoderUnavailableError(
+                f"the index holds vectors of another model than {model.name}, which this process"
+                " is set to: give both the same MNEMO_TEXT_MODEL, MNEMO_CODE_MODEL, MNEMO_ENCODER"
+            )
+        return search_dense(
+            connection,
+            self._runtime.settings,
+            scope,
+            space=space,
+            model_id=live[0].model_id(space),
+            query=self._runtime.encoder(space).encode_query(query),
+            chunks=covered.chunks,
+            limit=limit,
+        )
+
+    def _warnings(self, covered: Coverage, mode: Mode) -> list[str]:
+        """What makes this answer less than it could be, in words."""
+        warnings = []
+        if covered.lexical < 1 and covered.chunks:
+            warnings.append(f"{covered.lexical:.1%} of the files are parsed so far")
+        for space in SPACES if mode != "lexical" else ():
+            share = getattr(covered, space)
+            if share < 1 and covered.chunks:
+                warnings.append(f"{share:.1%} of the chunks have a {space} vector")
+        if mode != "lexical" and self._runtime.settings.encoder == "hash":
+            warnings.append("MNEMO_ENCODER=hash: vectors carry no meaning, it is for tests only")
+        return warnings
+
+
+def _checked(query: str, limit: int) -> str:
+    query = query.replace("\0", " ").strip()[:MAX_QUERY_CHARS]
+    if not query:
+        raise BadInputError("the query is empty")
+    if not 1 <= limit <= MAX_LIMIT:
+        raise BadInputError(f"--limit must be between 1 and {MAX_LIMIT}")
+    return query
+
+
+def _results(connection: Connection, scope: Scope, ranked: list[Ranked]) -> list[Result]:
+    parameters = scope.parameters() | {"ids": [item.chunk_id for item in ranked]}
+    rows = {row.id: row for row in connection.execute(RESULTS, parameters)}
+    results = []
+    for item in ranked:
+        row = rows[item.chunk_id]
+        body = row.source.encode()[row.start_byte : row.end_byte].decode(errors="replace")
+        results.append(
+            Result(
+                row.repository,
+                row.path,
+                row.start_line,
+                row.end_line,
+                row.language,
+                row.kind,
+                row.name_path or row.name,
+                round(item.score, 6),
+                item.signals,
+                body,
+            )
+        )
+    return results

@@ -1,0 +1,105 @@
+"""What a search may see: the live manifests, narrowed by repository, ref, language and path.
+
+Every arm of the search reads chunks through this one join, so a chunk is visible exactly as long as
+a live manifest names its content.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from config.errors import BadInputError
+from schema.runs import get_repository
+from tasks.parse.languages import LANGUAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The filters of a search. `ref` None means each repository's default ref."""
+
+    repository: str | None = None
+    ref: str | None = None
+    language: str | None = None
+    path: str | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """What `FILES` binds."""
+        return {
+            "repository": self.repository,
+            "ref": self.ref,
+            "language": self.language,
+            "path": None if self.path is None else like_pattern(self.path),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSnapshot:
+    """A snapshot that searches of this scope read."""
+
+    id: int
+    repository: str
+    commit: str
+    state: str
+    counts: dict[str, Any]
+    text_model_id: int
+    code_model_id: int
+
+    def model_id(self, space: str) -> int:
+        """The model of the snapshot's vectors in `space`."""
+        return self.text_model_id if space == "text" else self.code_model_id
+
+
+LIVE = """
+live AS (
+    SELECT s.id, p.name AS repository, s.commit, s.state, s.counts,
+           s.text_model_id, s.code_model_id
+      FROM repositories p
+      JOIN refs r ON r.repository_id = p.id AND r.name = coalesce(:ref, p.default_ref)
+      JOIN snapshots s ON s.id = r.live_snapshot_id
+     WHERE cast(:repository AS text) IS NULL OR p.name = :repository)
+"""
+
+# MATERIALIZED: the planner cannot estimate the filters, and every arm joins this small side first.
+FILES = f"""
+{LIVE},
+files AS MATERIALIZED (
+    SELECT f.blob_id, live.repository, f.path, b.language
+      FROM live
+      JOIN snapshot_files f ON f.snapshot_id = live.id
+      JOIN blobs b ON b.id = f.blob_id
+     WHERE (cast(:language AS text) IS NULL OR b.language = :language)
+       AND (cast(:path AS text) IS NULL OR f.path LIKE :path OR '/' || f.path LIKE '%/' || :path))
+"""
+
+
+def live_snapshots(connection: Connection, scope: Scope) -> list[LiveSnapshot]:
+    """The snapshots in scope.
+
+    Raises:
+        BadInputError: the repository, ref or language is unknown.
+    """
+    if scope.language is not None and scope.language not in LANGUAGES:
+        raise BadInputError(
+            f"unknown language {scope.language!r}; the languages are {', '.join(LANGUAGES)}"
+        )
+    if scope.repository is not None:
+        get_repository(connection, scope.repository)
+    rows = connection.execute(
+        text(f"WITH {LIVE} SELECT * FROM live ORDER BY id"),
+        {"repository": scope.repository, "ref": scope.ref},
+    )
+    found = [LiveSnapshot(**row) for row in rows.mappings()]
+    if not found and scope.ref is not None:
+        raise BadInputError(f"no repository in scope has an indexed ref {scope.ref!r}")
+    return found
+
+
+def like_pattern(glob: str) -> str:
+    """A LIKE pattern for a glob: `*` and `**` match anything, `?` one character.
+
+    A glob matches a whole path or the end of one, from a folder on: `*.py`, `src/**/main.go`.
+    """
+    escaped = glob.removeprefix("./").replace("\\", "\\\\")
+    escaped = escaped.replace("%", "\\%").replace("_", "\\_")
+    return escaped.replace("**/", "*").replace("**", "*").replace("*", "%").replace("?", "_")

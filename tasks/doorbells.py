@@ -1,0 +1,70 @@
+"""Publishing: how deep a queue is, and the messages that announce work.
+
+The edge to the broker: its exceptions end here. Only ids travel.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from celery import Celery
+from kombu import Connection, Producer
+from kombu.exceptions import KombuError, OperationalError
+
+from config.errors import BrokerUnavailableError
+from config.logging import bound
+from config.scrub import scrub
+from schema.ledger import Doorbell
+from tasks.pipeline import doorbell, maintain_index
+
+QUEUES = {"discover": "control", "parse": "parse", "embed": "embed", "persist": "persist"}
+
+
+class Line:
+    """An open connection to the broker."""
+
+    def __init__(self, app: Celery, connection: Connection, producer: Producer) -> None:
+        self._app = app
+        self._connection = connection
+        self._producer = producer
+
+    def depth(self, stage: str) -> int:
+        """Messages that wait in the queue of `stage`, those that workers hold not counted."""
+        queue = self._app.amqp.queues[QUEUES[stage]]
+        return int(queue(self._connection.default_channel).queue_declare().message_count)
+
+    def ring(self, bell: Doorbell) -> None:
+        """Announces a batch."""
+        with bound(correlation_id=bell.correlation_id):
+            doorbell(bell.stage, bell.batch_id).apply_async(producer=self._producer)
+
+    def ring_maintenance(self) -> None:
+        """Asks for a round of upkeep."""
+        maintain_index.apply_async(producer=self._producer)
+
+
+class Doorbells:
+    """The way to the broker of one Celery application."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+
+    @contextmanager
+    def connected(self) -> Iterator[Line]:
+        """A line to the broker.
+
+        Raises:
+            BrokerUnavailableError: it does not answer, or stopped answering inside the block.
+        """
+        connection = self._app.connection_for_write()
+        try:
+            with connection, self._app.amqp.Producer(connection) as producer:
+                yield Line(self._app, connection, producer)
+        except (*connection.connection_errors, *connection.channel_errors) as exc:
+            raise _unavailable(exc) from exc
+        except (OperationalError, KombuError, OSError) as exc:
+            raise _unavailable(exc) from exc
+
+
+def _unavailable(exc: BaseException) -> BrokerUnavailableError:
+    reason = scrub(str(exc)) or type(exc).__name__
+    return BrokerUnavailableError(f"the message broker does not answer: {reason}")

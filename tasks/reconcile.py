@@ -1,0 +1,157 @@
+"""The reconciler: the one who never forgets. It compares the ledger with what happens, and rings.
+
+Any number may run; an advisory lock lets one act. It needs the broker only to ring, and without a
+broker it waits and says so. Nothing that it does is harmful when done twice.
+"""
+
+import threading
+import time
+from typing import Any
+
+import psycopg
+
+from config.errors import BrokerUnavailableError, LeaseLostError, MnemoError
+from config.logging import get_logger
+from schema import ledger
+from schema.ledger import Expired
+from schema.runs import DUE_CHANNEL
+from tasks.doorbells import Doorbells, Line
+from tasks.runtime import Runtime
+from tasks.settle import settle
+from tasks.work import give_up
+
+LEADER_LOCK = 0x6C6561646572  # "leader"
+BUSY_SECONDS = 1.0  # between rounds while batches wait for a place in the window
+MAINTENANCE_SECONDS = 600.0
+STOP_SECONDS = 0.5  # how soon a stop is noticed
+STAGES = ("discover", "parse", "embed", "persist")
+log = get_logger("reconcile")
+
+
+class Reconciler:
+    """Rounds of reconciliation until told to stop."""
+
+    def __init__(self, runtime: Runtime, doorbells: Doorbells) -> None:
+        self._runtime = runtime
+        self._doorbells = doorbells
+        self._timeouts = runtime.settings.timeouts
+        self._maintained = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Leads whenever no other process does, until `stop` is set."""
+        while not stop.is_set():
+            try:
+                self._lead(stop)
+            except MnemoError as exc:
+                log.warning("reconcile.interrupted", error=str(exc))
+                stop.wait(BUSY_SECONDS)
+
+    def _lead(self, stop: threading.Event) -> None:
+        with self._runtime.database.listening(DUE_CHANNEL) as connection:
+            while not stop.is_set() and not _take_lead(connection):
+                stop.wait(self._timeouts.reconcile)
+            while not stop.is_set():
+                pause = BUSY_SECONDS if self.tick() else self._timeouts.reconcile
+                _await_notice(connection, pause, stop)
+
+    def tick(self) -> bool:
+        """One round; True where work is waiting that could not be announced yet."""
+        self.rescue()
+        settle(self._runtime)
+        waiting = self.ring()
+        if not waiting and time.monotonic() - self._maintained > MAINTENANCE_SECONDS:
+            self._maintain()
+        return waiting
+
+    def rescue(self) -> list[Expired]:
+        """Takes batches back from workers that went silent; ends those out of attempts."""
+        with self._runtime.database.transaction() as connection:
+            expired = ledger.expire(connection)
+        for batch in expired:
+            log.warning(
+                "reconcile.lease_expired",
+                batch=batch.batch_id,
+                stage=batch.stage,
+                attempt=batch.attempt,
+                worker=batch.worker,
+            )
+            if batch.attempt >= self._runtime.settings.max_attempts:
+                self._end(batch)
+        return expired
+
+    def ring(self) -> bool:
+        """Announces due batches, as many as the window of each queue has room for.
+
+        Returns:
+            True where due batches remain because a window is full: look again soon.
+        """
+        due = [stage for stage in STAGES if self._has_due(stage)]
+        if not due:
+            return False
+        try:
+            with self._doorbells.connected() as line:
+                waiting = [self._ring_stage(line, stage) for stage in due]
+        except BrokerUnavailableError as exc:
+            log.warning("reconcile.broker_down", error=str(exc), waiting=due)
+            return False
+        return any(waiting)
+
+    def _has_due(self, stage: str) -> bool:
+        with self._runtime.database.transaction() as connection:
+            return ledger.has_due(connection, stage, self._timeouts.ring_patience)
+
+    def _ring_stage(self, line: Line, stage: str) -> bool:
+        room = self._runtime.settings.doorbells - line.depth(stage)
+        if room <= 0:
+            return True
+        with self._runtime.database.transaction() as connection:
+            bells = ledger.ring(
+                connection, stage, limit=room, patience=self._timeouts.ring_patience
+            )
+        unsent = list(bells)
+        try:
+            while unsent:
+                line.ring(unsent[0])
+                unsent.pop(0)
+        finally:
+            if unsent:
+                with self._runtime.database.transaction() as connection:
+                    ledger.unring(connection, [bell.batch_id for bell in unsent])
+        return len(bells) == room
+
+    def _maintain(self) -> None:
+        self._maintained = time.monotonic()
+        try:
+            with self._doorbells.connected() as line:
+                line.ring_maintenance()
+        except BrokerUnavailableError as exc:
+            log.warning("reconcile.broker_down", error=str(exc))
+
+    def _end(self, batch: Expired) -> None:
+        error = LeaseLostError(f"the worker died or stalled {batch.attempt} times on this batch")
+        with self._runtime.database.transaction() as connection:
+            lease = ledger.claim(
+                connection,
+                batch.batch_id,
+                batch.stage,
+                worker=self._runtime.worker,
+                seconds=self._timeouts.lease,
+            )
+        if lease is not None:
+            give_up(self._runtime, lease, error)
+
+
+def _take_lead(connection: "psycopg.Connection[Any]") -> bool:
+    """Session-level: whoever loses the connection loses the lead."""
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", [LEADER_LOCK]).fetchone()
+    return bool(row and row[0])
+
+
+def _await_notice(
+    connection: "psycopg.Connection[Any]", seconds: float, stop: threading.Event
+) -> None:
+    """Returns after `seconds`, when somebody asks for work to be announced, or at `stop`."""
+    deadline = time.monotonic() + seconds
+    while not stop.is_set() and (left := deadline - time.monotonic()) > 0:
+        for _notice in connection.notifies(timeout=min(left, STOP_SECONDS), stop_after=1):
+            return

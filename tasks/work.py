@@ -1,0 +1,121 @@
+"""One step of a batch: claim it, do its stage, and decide what a failure means.
+
+The only place where stages meet the ledger's claims and the retry policy; `tasks/pipeline.py` wraps
+it for Celery, the command line calls it for sources that only this host can read.
+"""
+
+from collections.abc import Callable
+
+from config.errors import LeaseLostError, MnemoError, TransientError
+from config.logging import bound, get_logger
+from schema import failures, heartbeats, index, ledger, runs, snapshots
+from schema.ledger import Lease
+from tasks.discover.stage import discover_run
+from tasks.embed.stage import embed_batch
+from tasks.lease import Keeper, kept
+from tasks.parse.stage import parse_batch
+from tasks.persist import persist_batch
+from tasks.retry import GiveUp, Policy
+from tasks.runtime import Runtime
+from tasks.settle import settle
+
+Stage = Callable[[Runtime, Lease, Keeper], None]
+
+STAGES: dict[str, Stage] = {
+    "discover": discover_run,
+    "parse": parse_batch,
+    "embed": embed_batch,
+    "persist": persist_batch,
+}
+log = get_logger("work")
+
+
+class OutOfMemoryError(TransientError):
+    """The worker ran out of memory on this batch."""
+
+
+def work(runtime: Runtime, stage: str, batch_id: int) -> bool:
+    """Does `stage` of a batch if it is due; True where it was done.
+
+    Failures of the batch are written to the ledger, not raised.
+
+    Raises:
+        DatabaseUnavailableError: the ledger cannot be reached.
+    """
+    settings = runtime.settings
+    with runtime.database.transaction() as connection:
+        lease = ledger.claim(
+            connection, batch_id, stage, worker=runtime.worker, seconds=settings.timeouts.lease
+        )
+    if lease is None:
+        log.debug("work.nothing_due", stage=stage, batch=batch_id)
+        return False
+    with bound(correlation_id=lease.correlation_id, batch=batch_id, stage=stage):
+        try:
+            with kept(runtime.database, lease, settings.timeouts) as keeper:
+                STAGES[stage](runtime, lease, keeper)
+        except LeaseLostError:
+            log.warning("work.lease_lost", attempt=lease.attempt)
+            return False
+        except MemoryError as exc:  # Celery would end the whole worker process
+            fail(runtime, lease, OutOfMemoryError(str(exc) or None))
+            return False
+        except MnemoError as exc:
+            fail(runtime, lease, exc)
+            return False
+        with runtime.database.transaction() as connection:
+            heartbeats.progressed(connection, runtime.worker)
+    return True
+
+
+def fail(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
+    """Writes a failed attempt into the ledger: a later attempt, or what giving up means."""
+    decision = policy(runtime).decide(error, lease.attempt)
+    log.warning(
+        "work.failed",
+        attempt=lease.attempt,
+        error_class=type(error).__name__,
+        error=str(error),
+        decision=type(decision).__name__,
+    )
+    try:
+        if isinstance(decision, GiveUp):
+            give_up(runtime, lease, error)
+        else:
+            with runtime.database.transaction() as connection:
+                ledger.hold(connection, lease)
+                ledger.postpone(connection, lease, error, decision.after)
+    except LeaseLostError:
+        log.warning("work.lease_lost", attempt=lease.attempt)
+
+
+def give_up(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
+    """Ends a batch whose attempts are used up, so that everything in it has a final state.
+
+    discover: the run fails. parse: the batch is halved until the poison file stands alone, which is
+    quarantined. embed: its chunks become failed embeddings. persist: there is nothing to give up,
+    since only the seal is missing.
+    """
+    with runtime.database.transaction() as connection:
+        ledger.hold(connection, lease)
+        match lease.stage:
+            case "discover":
+                ledger.give_up(connection, lease, error)
+                snapshots.drop_listing(connection, lease.run_id)
+                runs.fail_run(connection, lease.run_id, error)
+            case "parse":
+                if not ledger.split(connection, lease):
+                    failures.quarantine_batch(connection, lease.batch_id, error)
+                ledger.give_up(connection, lease, error)
+            case "embed":
+                index.record_failures(connection, lease.batch_id, error)
+                ledger.advance(connection, lease, "persist")
+            case _:
+                ledger.postpone(connection, lease, error, runtime.settings.retry_cap)
+    settle(runtime)
+
+
+def policy(runtime: Runtime) -> Policy:
+    """The retry policy of batches, from the settings."""
+    settings = runtime.settings
+    return Policy(settings.max_attempts, settings.retry_base, settings.retry_cap)

@@ -1,0 +1,140 @@
+"""The Celery application: its settings, each with its reason, and the correlation id's way.
+
+Settings and traps: `docs/decisions.md`. Task modules are imported in code, never by name, because
+Celery looks for names in the current folder first.
+"""
+
+from typing import Any
+
+import kombu.transport.redis
+import redis.exceptions
+import structlog
+from celery import Celery, signals
+
+from config.errors import ConfigurationError
+from config.settings import Settings
+from tasks import pipeline
+from workers.queues import ROUTES, declared
+
+assert pipeline.ORDER  # noqa: S101 - the import registers the tasks
+CORRELATION_HEADER = "correlation_id"
+MAX_COUNTDOWN_SECONDS = 60
+
+
+class App(Celery):
+    """Celery by a name of this module, so that a spawned child that unpickles it imports us."""
+
+
+def create_app(settings: Settings) -> App:
+    """The application for the broker that the settings name, as this process's default.
+
+    Raises:
+        ConfigurationError: no broker is named.
+    """
+    if settings.broker_url is None:
+        raise ConfigurationError("MNEMO_BROKER_URL is not set: workers need a message broker")
+    url = settings.broker_url.get_secret_value()
+    app = App("mnemolite", broker=url, set_as_current=True)
+    app.conf.update(_configuration(settings))
+    app.set_default()
+    if app.connection_for_write().transport_cls in ("redis", "rediss", "valkey", "sentinel"):
+        guard_closed_channels()
+    return app
+
+
+def _configuration(settings: Settings) -> dict[str, Any]:
+    limits = settings.timeouts
+    return {
+        "task_queues": declared(),
+        "task_routes": {task: {"queue": queue} for task, queue in ROUTES.items()},
+        "task_create_missing_queues": False,  # a typing error must not create an orphan queue
+        "task_default_queue": "control",
+        # messages: ids in JSON, no results, no events
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        "task_ignore_result": True,
+        "task_send_sent_event": False,
+        "worker_send_task_events": False,
+        "worker_enable_remote_control": False,
+        # delivery: after the work, again after a crash; the ledger's fence makes that safe
+        "task_acks_late": True,
+        "task_acks_on_failure": True,  # the outcome is in the ledger; requeueing would loop
+        "task_acks_on_timeout": True,
+        "task_reject_on_worker_lost": False,  # unbounded; the lease rescues instead
+        "worker_prefetch_multiplier": 1,
+        "worker_eta_task_limit": 100,
+        "worker_disable_rate_limits": True,
+        # processes: spawned, because threads of torch and OpenVINO do not survive a fork
+        "worker_pool": "prefork",
+        "worker_pool_start_method": "spawn",
+        "worker_proc_alive_timeout": 120,
+        "worker_max_tasks_per_child": 10_000,
+        "worker_cancel_long_running_tasks_on_connection_loss": False,  # let the work commit
+        "worker_soft_shutdown_timeout": limits.soft_shutdown,
+        "worker_enable_soft_shutdown_on_idle": True,
+        "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
+        # the broker may come and go
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_connection_timeout": limits.broker_connect,
+        "broker_pool_acquire_timeout": limits.broker_socket,
+        "task_publish_retry_policy": {"max_retries": 3, "interval_max": 1.0},
+        "broker_transport_options": {
+            # every process of the fleet must agree: the shortest one wins
+            "visibility_timeout": int(2 * limits.longest_task() + MAX_COUNTDOWN_SECONDS),
+            "unacked_restore_interval": 10,
+            "unacked_restore_throttle": 1,
+            "socket_timeout": limits.broker_socket,
+            "socket_connect_timeout": limits.broker_connect,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+        },
+        # hard limits only: a soft one could interrupt a COMMIT, whose outcome nobody would know
+        "task_annotations": {
+            "mnemo.discover": {"time_limit": limits.discover},
+            "mnemo.parse": {"time_limit": limits.parse_task},
+            "mnemo.embed": {"time_limit": limits.embed_task},
+            "mnemo.persist": {"time_limit": limits.persist_task},
+            "mnemo.maintain": {"time_limit": limits.maintenance_task},
+        },
+    }
+
+
+def guard_closed_channels() -> None:
+    """Keeps a worker alive when the broker dies while it holds unacknowledged messages.
+
+    kombu 5.7.0 asks a closed channel for its connection and raises AttributeError, which ends the
+    worker. As a connection error it is what it is, and the worker reconnects.
+    """
+    channel = kombu.transport.redis.Channel
+    original = channel._connparams  # noqa: SLF001 - the defect is in there
+    if getattr(original, "guarded", False):
+        return
+
+    def guarded(self: Any, asynchronous: bool = False) -> Any:
+        if getattr(self.connection, "client", None) is None:
+            raise redis.exceptions.ConnectionError("the broker channel is closed")
+        return original(self, asynchronous=asynchronous)
+
+    guarded.guarded = True  # type: ignore[attr-defined]  # marks it, so that it is applied once
+    channel._connparams = guarded  # noqa: SLF001 - as above
+
+
+@signals.before_task_publish.connect
+def _send_correlation_id(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    known = structlog.contextvars.get_contextvars().get(CORRELATION_HEADER)
+    if headers is not None and known:
+        headers.setdefault(CORRELATION_HEADER, known)
+
+
+@signals.task_prerun.connect
+def _bind_correlation_id(task: Any = None, **_: Any) -> None:
+    structlog.contextvars.bind_contextvars(
+        task=task.name, correlation_id=getattr(task.request, CORRELATION_HEADER, None)
+    )
+
+
+@signals.task_postrun.connect
+def _unbind_correlation_id(**_: Any) -> None:
+    structlog.contextvars.unbind_contextvars("task", CORRELATION_HEADER)

@@ -1,0 +1,65 @@
+"""Tells the database that this process lives: the source of `worker list` and of health.
+
+A thread, not a Celery event: events are lossy, and asking workers to answer kills busy ones.
+"""
+
+import os
+import socket
+import threading
+from collections.abc import Sequence
+
+from config.errors import MnemoError
+from config.logging import get_logger
+from config.settings import Settings
+from schema import heartbeats
+from schema.database import Database
+from schema.heartbeats import Process
+from workers.version import VERSION
+
+log = get_logger("heartbeat")
+
+
+class Heartbeat:
+    """Writes one row every `timeouts.heartbeat` seconds."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        *,
+        process: str,
+        kind: str,
+        queues: Sequence[str] = (),
+        concurrency: int = 1,
+    ) -> None:
+        self._seconds = settings.timeouts.heartbeat
+        self._database = database
+        self._process = Process(
+            process, socket.gethostname(), os.getpid(), kind, list(queues), concurrency, VERSION
+        )
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Begins to beat."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Takes the row away: this process ended in order."""
+        self._stopped.set()
+        self._thread.join(self._seconds)
+        try:
+            with self._database.transaction() as connection:
+                heartbeats.remove(connection, self._process.process)
+        except MnemoError as exc:
+            log.warning("heartbeat.not_removed", error=str(exc))
+
+    def _run(self) -> None:
+        while True:
+            try:
+                with self._database.transaction() as connection:
+                    heartbeats.beat(connection, self._process)
+            except MnemoError as exc:
+                log.warning("heartbeat.failed", error=str(exc))
+            if self._stopped.wait(self._seconds):
+                return

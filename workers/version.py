@@ -1,0 +1,5 @@
+"""The version of the installed application."""
+
+from importlib.metadata import version
+
+VERSION = version("mnemolite")
