@@ -1,7 +1,7 @@
 """What a run did and how far it is, counted from the ledger. Reads only."""
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -18,6 +18,16 @@ SELECT r.id, r.correlation_id, p.name, coalesce(s.ref, r.ref) AS ref, s.commit, 
   FROM index_runs r JOIN repositories p ON p.id = r.repository_id
   LEFT JOIN snapshots s ON s.id = r.snapshot_id
  WHERE r.id = :id
+""")
+
+CHUNK_RATE = text("""
+WITH done AS (
+    SELECT extract(epoch FROM r.finished_at - r.requested_at) AS seconds,
+           (SELECT sum((b.counts ->> 'chunks')::bigint) FROM batches b WHERE b.run_id = r.id)
+               AS chunks
+      FROM index_runs r WHERE r.state IN ('succeeded', 'partial')
+     ORDER BY r.finished_at DESC LIMIT 20)
+SELECT (sum(chunks) / nullif(sum(seconds), 0))::float FROM done WHERE chunks > 100
 """)
 
 PROGRESS = text("""
@@ -42,6 +52,10 @@ class Progress:
     sealed: int
     chunks: int
     embedded: int
+
+    def to_json(self) -> dict[str, Any]:
+        """As `mnemo status --json` prints it."""
+        return asdict(self)
 
 
 def progress(connection: Connection, run_id: uuid.UUID) -> Progress:
@@ -94,3 +108,9 @@ def receipt(connection: Connection, run_id: uuid.UUID) -> dict[str, Any]:
             else {}
         ),
     }
+
+
+def chunk_rate(connection: Connection) -> float | None:
+    """Chunks per second of the last runs that embedded something; None before there is one."""
+    rate: float | None = connection.execute(CHUNK_RATE).scalar()
+    return rate

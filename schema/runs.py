@@ -47,6 +47,14 @@ class Run:
         return self.state not in ("pending", "indexing")
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run that was just enqueued, and the batch that will list its source."""
+
+    run_id: uuid.UUID
+    batch_id: int
+
+
 REPOSITORY_COLUMNS = "p.id AS repository_id, p.name, p.source_kind, p.location, p.default_ref"
 
 RUN = text(f"""
@@ -100,8 +108,8 @@ def enqueue(
     ref: str | None,
     worktree: bool,
     correlation_id: str,
-) -> uuid.UUID:
-    """Asks for a source to be indexed; returns the run's id.
+) -> Asked:
+    """Asks for a source to be indexed.
 
     Raises:
         BadInputError: the name belongs to another source.
@@ -116,9 +124,9 @@ def enqueue(
             "correlation_id": correlation_id,
         },
     ).scalar_one()
-    create_batch(connection, run_id, "discover")
+    batch_id = create_batch(connection, run_id, "discover")
     announce(connection)
-    return run_id
+    return Asked(run_id, batch_id)
 
 
 def get_run(connection: Connection, run_id: uuid.UUID) -> Run:

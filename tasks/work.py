@@ -42,18 +42,30 @@ def work(runtime: Runtime, stage: str, batch_id: int) -> bool:
     Raises:
         DatabaseUnavailableError: the ledger cannot be reached.
     """
-    settings = runtime.settings
     with runtime.database.transaction() as connection:
         lease = ledger.claim(
-            connection, batch_id, stage, worker=runtime.worker, seconds=settings.timeouts.lease
+            connection,
+            batch_id,
+            stage,
+            worker=runtime.worker,
+            seconds=runtime.settings.timeouts.lease,
         )
     if lease is None:
         log.debug("work.nothing_due", stage=stage, batch=batch_id)
         return False
-    with bound(correlation_id=lease.correlation_id, batch=batch_id, stage=stage):
+    return work_on(runtime, lease)
+
+
+def work_on(runtime: Runtime, lease: Lease) -> bool:
+    """The same under a lease that is held already.
+
+    Raises:
+        DatabaseUnavailableError: the ledger cannot be reached.
+    """
+    with bound(correlation_id=lease.correlation_id, batch=lease.batch_id, stage=lease.stage):
         try:
-            with kept(runtime.database, lease, settings.timeouts) as keeper:
-                STAGES[stage](runtime, lease, keeper)
+            with kept(runtime.database, lease, runtime.settings.timeouts) as keeper:
+                STAGES[lease.stage](runtime, lease, keeper)
         except LeaseLostError:
             log.warning("work.lease_lost", attempt=lease.attempt)
             return False

@@ -107,7 +107,7 @@ def guard_closed_channels() -> None:
     kombu 5.7.0 asks a closed channel for its connection and raises AttributeError, which ends the
     worker. As a connection error it is what it is, and the worker reconnects.
     """
-    channel = kombu.transport.redis.Channel
+    channel: Any = kombu.transport.redis.Channel
     original = channel._connparams  # noqa: SLF001 - the defect is in there
     if getattr(original, "guarded", False):
         return

@@ -1,0 +1,60 @@
+"""`mnemo repos`: the repositories of the index."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from config.errors import EXIT_DONE, BadInputError
+from mnemolite.output import line, print_json, say, table
+from mnemolite.session import open_runtime
+from schema import overview
+from schema.runs import get_repository
+
+app = typer.Typer(help="List and remove repositories.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> int:
+    """List the repositories."""
+    with open_runtime() as runtime, runtime.database.reading() as connection:
+        rows = overview.repositories(connection)
+    if as_json:
+        print_json({"repositories": rows})
+    else:
+        table(
+            ("repository", "source", "ref", "commit"),
+            ((row["name"], row["location"], row["ref"], row["commit"]) for row in rows),
+        )
+    return EXIT_DONE
+
+
+@app.command()
+def remove(
+    name: Annotated[str, typer.Argument(help="The repository's name.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+) -> int:
+    """Remove a repository; content that others share stays."""
+    with open_runtime() as runtime:
+        with runtime.database.reading() as connection:
+            repository = get_repository(connection, name)
+            snapshots = overview.count_snapshots(connection, repository.id)
+        line(f"{name}: {snapshots} snapshots of {repository.location}")
+        if dry_run:
+            return EXIT_DONE
+        _confirm(f"remove {name} from the index?", yes=yes)
+        with runtime.database.transaction() as connection:
+            overview.remove_repository(connection, repository.id)
+    say(f"removed {name}")
+    return EXIT_DONE
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise BadInputError("this removes something: repeat it with --yes, or look with --dry-run")
+    typer.confirm(question, abort=True, err=True)
