@@ -1,7 +1,7 @@
 """Verification: the live snapshot against the source itself, read again from the start."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from sqlalchemy import text
 
@@ -10,7 +10,7 @@ from schema import digest
 from schema.runs import Repository, get_repository
 from schema.snapshots import count_snapshot
 from tasks.discover.manifest import Entry, scan
-from tasks.discover.source import Source
+from tasks.discover.source import Source, SourceKind
 from tasks.runtime import Runtime
 
 LIVE = text("""
@@ -91,7 +91,7 @@ def verify_repository(runtime: Runtime, name: str, ref: str | None = None) -> Ve
 def _read_source(runtime: Runtime, repository: Repository, commit: str) -> dict[str, str]:
     """What the source holds now (a folder) or at that commit (git), in the manifest's form."""
     settings = runtime.settings
-    kind = cast("Literal['git', 'url', 'folder']", repository.source_kind)
+    kind = cast("SourceKind", repository.source_kind)
     unversioned = commit.startswith("tree:")
     with scan(
         Source(kind, repository.location),

@@ -34,6 +34,10 @@ class OutOfMemoryError(TransientError):
     """The worker ran out of memory on this batch."""
 
 
+class DefectError(MnemoError):
+    """An error that nobody expected."""
+
+
 def work(runtime: Runtime, stage: str, batch_id: int) -> bool:
     """Does `stage` of a batch if it is due; True where it was done.
 
@@ -74,6 +78,10 @@ def work_on(runtime: Runtime, lease: Lease) -> bool:
             return False
         except MnemoError as exc:
             fail(runtime, lease, exc)
+            return False
+        except Exception as exc:  # a defect of ours: the batch must not wait for its lease to end
+            log.exception("work.defect", attempt=lease.attempt)
+            fail(runtime, lease, DefectError(f"{type(exc).__name__}: {exc}"))
             return False
         with runtime.database.transaction() as connection:
             heartbeats.progressed(connection, runtime.worker)

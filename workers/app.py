@@ -17,7 +17,8 @@ from tasks import pipeline
 from workers.queues import ROUTES, declared
 
 assert pipeline.ORDER  # noqa: S101 - the import registers the tasks
-CORRELATION_HEADER = "correlation_id"
+# not "correlation_id": Celery gives that name to each task's own id
+CORRELATION_HEADER = "mnemo_correlation_id"
 MAX_COUNTDOWN_SECONDS = 60
 
 
@@ -123,7 +124,7 @@ def guard_closed_channels() -> None:
 
 @signals.before_task_publish.connect
 def _send_correlation_id(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    known = structlog.contextvars.get_contextvars().get(CORRELATION_HEADER)
+    known = structlog.contextvars.get_contextvars().get("correlation_id")
     if headers is not None and known:
         headers.setdefault(CORRELATION_HEADER, known)
 
@@ -137,4 +138,4 @@ def _bind_correlation_id(task: Any = None, **_: Any) -> None:
 
 @signals.task_postrun.connect
 def _unbind_correlation_id(**_: Any) -> None:
-    structlog.contextvars.unbind_contextvars("task", CORRELATION_HEADER)
+    structlog.contextvars.unbind_contextvars("task", "correlation_id")

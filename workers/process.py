@@ -62,7 +62,7 @@ def run_worker(settings: Settings, kind: str, queues: list[str], concurrency: in
             hostname=f"{settings.worker_id}@mnemolite",
             queues=queues,
             concurrency=concurrency,
-            loglevel=settings.log_level.upper(),
+            loglevel="WARNING",  # of Celery's own handlers, which ours replace
             quiet=True,
             without_gossip=True,
             without_mingle=True,
