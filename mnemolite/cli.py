@@ -1,38 +1,54 @@
 """The command `mnemo`: its parts, and how every failure becomes one line and an exit code."""
 
 import sys
+from importlib import import_module
+from typing import Any
 
-import click
 import typer
+from typer.core import TyperGroup
 
 from config.errors import EXIT_COULD_NOT_RUN, MnemoError
 from config.scrub import one_line
-from mnemolite.commands import failed, index, repos, search, servers, status, verify, worker
 from mnemolite.output import print_json, say
 
 INTERRUPTED = 130
 
+COMMANDS = (
+    *("index", "search", "status", "verify", "failed", "repos"),
+    *("worker", "up", "down", "health", "db", "config"),
+)
+
+
+class Commands(TyperGroup):
+    """Imports a command's module when it is used: a search need not load what indexing needs."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the base's signature
+        """In the order in which they are met, not in that of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the base's signature
+        """The command of that name, None where there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"mnemolite.commands.{cmd_name}")
+        command = typer.main.get_command(module.app)
+        command.name = cmd_name
+        return command
+
+
 app = typer.Typer(
+    cls=Commands,
     name="mnemo",
-    help="Turns repositories into a searchable index that never loses, doubles or half-writes.",
     no_args_is_help=True,
-    add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("index")(index.index)
-app.command("search")(search.search)
-app.command("status")(status.status)
-app.command("verify")(verify.verify)
-app.add_typer(failed.app, name="failed")
-app.add_typer(repos.app, name="repos")
-app.add_typer(worker.app, name="worker")
-app.command("up")(servers.up)
-app.command("down")(servers.down)
-app.command("health")(servers.health)
-app.add_typer(servers.db, name="db")
-app.add_typer(servers.config, name="config")
+
+
+@app.callback()
+def root() -> None:
+    """Turns repositories into a searchable index that never loses, doubles or half-writes."""
 
 
 def main() -> None:
@@ -41,10 +57,10 @@ def main() -> None:
         code = app(standalone_mode=False)
     except MnemoError as exc:
         code = _failed(exc)
-    except click.ClickException as exc:
-        exc.show()
-        code = exc.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except typer.TyperException as exc:
+        say(f"mnemo: {exc.format_message()}", style="red")
+        code = EXIT_COULD_NOT_RUN
+    except (typer.Abort, KeyboardInterrupt):
         say("interrupted")
         code = INTERRUPTED
     sys.exit(code if isinstance(code, int) else 0)

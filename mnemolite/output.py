@@ -14,7 +14,9 @@ from rich.text import Text
 
 from config.scrub import one_line
 
-stdout = Console(highlight=False, soft_wrap=True)
+WIDE = 1_000  # off a terminal nothing is wrapped or cut
+
+stdout = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -11,7 +11,7 @@ from config.errors import ConfigurationError
 from config.logging import setup_logging
 from config.settings import Settings, get_settings
 from schema.database import Database
-from schema.migrate import pending_migrations
+from schema.revision import is_current
 from tasks.runtime import Runtime
 from workers.launch import ensure_running
 
@@ -56,7 +56,7 @@ def open_runtime(*, search: bool = False) -> Iterator[Runtime]:
 def _require_current(database: Database) -> None:
     database.ping()
     with database.reading() as connection:
-        if pending_migrations(connection):
+        if not is_current(connection):
             raise ConfigurationError(
                 "the database does not have the current schema: run `mnemo db migrate`"
             )

@@ -43,6 +43,8 @@ SELECT 'discover', n.state, n.error_class, n.last_error, NULL, NULL, p.name, NUL
        NULL, NULL, NULL, n.requested_at, NULL
   FROM index_runs n JOIN repositories p ON p.id = n.repository_id
  WHERE n.state = 'failed' AND (cast(:repository AS text) IS NULL OR p.name = :repository)
+   AND NOT EXISTS (SELECT 1 FROM index_runs later WHERE later.repository_id = n.repository_id
+                      AND later.requested_at > n.requested_at)
  ORDER BY created_at DESC, path, start_line LIMIT :limit
 """)
 

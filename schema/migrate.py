@@ -18,6 +18,7 @@ from config.errors import ConfigurationError
 from schema.database import Database
 from schema.models import Base
 from schema.partitions import create_partitions
+from schema.revision import revision_of
 
 MINIMUM_POSTGRESQL = 150_000
 # 0.8.2-0.8.4 repair buffer overflows and index corruption in HNSW builds and vacuum (its changelog)
@@ -43,18 +44,12 @@ def migrate(database: Database, revision: str = "head") -> str:
         else:
             command.upgrade(config, revision)
             create_partitions(connection, datetime.now(UTC))
-        return current_revision(connection) or "base"
+        return revision_of(connection) or "base"
 
 
-def pending_migrations(connection: Connection) -> bool:
-    """True where the database is not at the newest revision."""
-    head = ScriptDirectory.from_config(_config(connection)).get_current_head()
-    return current_revision(connection) != head
-
-
-def current_revision(connection: Connection) -> str | None:
-    """The revision of the database, None where nothing was ever migrated."""
-    return MigrationContext.configure(connection).get_current_revision()
+def newest_revision(connection: Connection) -> str | None:
+    """The last of the migrations that come with this code."""
+    return ScriptDirectory.from_config(_config(connection)).get_current_head()
 
 
 def differences(connection: Connection) -> list[str]:

@@ -15,13 +15,13 @@ from config.logging import get_logger, setup_logging
 from config.settings import Settings, get_settings
 from schema.database import Database
 from schema.migrate import migrate
-from workers.embedded.home import Endpoints, Home, OwnedHome
+from workers.embedded.home import Home, OwnedHome
 from workers.embedded.servers import Servers
 from workers.fleet import fleet
+from workers.launch import LOG_NAME, with_endpoints
 from workers.supervisor import Supervisor, stop_on_signals
 
 ENSURE_SECONDS = 1.0
-LOG_NAME = "mnemo.log"
 log = get_logger("daemon")
 
 
@@ -89,13 +89,6 @@ class Ensurer:
         else:
             if restarted:
                 log.warning("daemon.server_restarted", servers=restarted)
-
-
-def with_endpoints(settings: Settings, endpoints: Endpoints) -> Settings:
-    """The settings, pointed at the embedded servers."""
-    return settings.model_copy(
-        update={"database_url": endpoints.database_url, "broker_url": endpoints.broker_url}
-    )
 
 
 def _redirect_output(path: Path) -> int:

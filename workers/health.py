@@ -14,8 +14,8 @@ from schema import heartbeats
 from schema.database import Database
 from tasks.doorbells import QUEUES, Doorbells
 from workers.app import create_app
-from workers.daemon import with_endpoints
 from workers.embedded.home import Home
+from workers.launch import with_endpoints
 
 Status = Literal["healthy", "degraded", "unhealthy"]
 

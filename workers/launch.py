@@ -16,13 +16,13 @@ from config.errors import (
 )
 from config.settings import Settings
 from schema.database import Database
-from schema.migrate import pending_migrations
-from workers.daemon import LOG_NAME, with_endpoints
+from schema.revision import is_current
 from workers.embedded.home import Endpoints, Home
 
 START_MARGIN = 30.0  # beyond both servers' own limits: initdb and the migration
 STOP_MARGIN = 20.0  # beyond the workers' soft shutdown, for the servers
 POLL_SECONDS = 0.1
+LOG_NAME = "mnemo.log"
 
 
 def ensure_running(settings: Settings) -> Settings:
@@ -46,6 +46,13 @@ def shut_down(settings: Settings) -> bool:
         return False
     grace = settings.timeouts.soft_shutdown + STOP_MARGIN
     return owner.end((signal.SIGTERM, grace), (signal.SIGKILL, STOP_MARGIN))
+
+
+def with_endpoints(settings: Settings, endpoints: Endpoints) -> Settings:
+    """The settings, pointed at the embedded servers."""
+    return settings.model_copy(
+        update={"database_url": endpoints.database_url, "broker_url": endpoints.broker_url}
+    )
 
 
 def _start(settings: Settings, home: Home) -> Endpoints:
@@ -100,7 +107,7 @@ def _await_migrated(settings: Settings) -> None:
     with Database.from_settings(settings, size=1, name="mnemo") as database:
         while True:
             with database.reading() as connection:
-                if not pending_migrations(connection):
+                if is_current(connection):
                     return
             if time.monotonic() > deadline:
                 raise DatabaseUnavailableError("the database is still being migrated: try again")

@@ -10,7 +10,12 @@ from mnemolite.output import print_json, say, table
 from mnemolite.session import open_runtime
 from schema.failures import list_failures
 
-app = typer.Typer(help="Inspect what failed.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def failed() -> None:
+    """Inspect what failed."""
 
 
 @app.command("list")

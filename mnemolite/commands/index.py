@@ -28,6 +28,7 @@ from tasks.runtime import Runtime
 from tasks.work import work_on
 
 SAMPLE_RESULTS = 3
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Request:
     worktree: bool
 
 
+@app.command()
 def index(
     source: Annotated[str, typer.Argument(help="A folder, a git repository or its https URL.")],
     ref: Annotated[str | None, typer.Option(help="Branch, tag or commit; default HEAD.")] = None,

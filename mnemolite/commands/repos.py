@@ -11,7 +11,12 @@ from mnemolite.session import open_runtime
 from schema import overview
 from schema.runs import get_repository
 
-app = typer.Typer(help="List and remove repositories.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def repos() -> None:
+    """List and remove repositories."""
 
 
 @app.command("list")

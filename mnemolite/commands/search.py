@@ -13,8 +13,10 @@ from search.query import Answer, Mode, Result, Searcher
 from search.scope import Scope
 
 SNIPPET_LINES = 8
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
+@app.command()
 def search(
     query: Annotated[str, typer.Argument(help="Words, a name, or a description.")],
     repo: Annotated[str | None, typer.Option(help="Only this repository.")] = None,

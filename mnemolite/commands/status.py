@@ -15,8 +15,10 @@ from schema import overview, receipts, runs
 from tasks.runtime import Runtime
 
 WATCH_SECONDS = 2.0
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
+@app.command()
 def status(
     run: Annotated[str | None, typer.Argument(help="A run's id; default: everything.")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow until it ends.")] = False,

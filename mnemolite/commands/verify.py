@@ -9,7 +9,10 @@ from mnemolite.output import count, line, print_json
 from mnemolite.session import open_runtime
 from tasks.verify import Verdict, verify_repository
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+
+@app.command()
 def verify(
     repo: Annotated[str, typer.Argument(help="The repository's name.")],
     ref: Annotated[str | None, typer.Option(help="This ref instead of the default one.")] = None,

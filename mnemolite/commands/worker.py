@@ -13,7 +13,12 @@ from schema.database import Database
 from workers.fleet import fleet
 from workers.supervisor import Supervisor, stop_on_signals
 
-app = typer.Typer(help="Run and list workers.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def worker() -> None:
+    """Run and list workers."""
 
 
 @app.command()
