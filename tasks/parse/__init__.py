@@ -1,0 +1,1 @@
+"""From one file's text to chunks, symbols, references and lexemes, in a killable process."""

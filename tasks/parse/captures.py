@@ -1,0 +1,154 @@
+"""Runs a language's tag query (`queries/*.scm`) and sorts what it captures.
+
+The vocabulary of captures, the same for every language; each pattern has one main capture:
+
+    definition.KIND  a definition of that kind; a function in a type becomes a method by itself
+    part.KIND        cut and named like a definition, but no symbol: `impl`, a JSON key, a CSS rule
+    heading.LEVEL    a heading; its section ends before the next one of this level or above
+    reference.KIND   a call, import, inherit(ance) or type
+    reference.use    a tree of imports in one statement, expanded from its text
+    wrapper          starts a definition earlier: decorators, `export`
+    leading          belongs to the definition behind it: an attribute, a decorator
+    comment          the same, and its documentation
+    docstring        documentation of the definition around it, or of the file
+
+and, beside the main one:
+
+    name             what is defined or used; `(#set! name "x")` gives a fixed one
+    body             where the definition's header, its signature, ends
+    receiver         the type a method belongs to, where that is not the definition around it
+    qualifier        what the name is looked up in: a receiver, a module
+    alias            the local name that an import binds
+
+A name captured by several patterns belongs to the first of them in the file. Names that start with
+an underscore serve predicates only.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from tree_sitter import Node, QueryCursor, Tree
+
+from config.errors import ParseTimeoutError
+from tasks.parse.grammars import Grammar
+
+WINDOW_BYTES = 1 << 18
+"""The query runs window by window: its cursor cannot be interrupted (`progress_callback` crashes
+py-tree-sitter 0.26), and all matches of a hostile megabyte would not fit in memory."""
+MAX_MATCHES = 200_000
+"""Matches per file; behind the last one a file has no symbols, but still chunks."""
+MATCH_LIMIT = 256
+"""Matches in progress at the same time; tree-sitter drops the oldest of more."""
+
+_BESIDE = frozenset({"name", "body", "receiver", "qualifier", "alias"})
+
+Nodes = dict[str, list[Node]]
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One match: the kind and node of its main capture, and the nodes beside it."""
+
+    pattern: int
+    kind: str
+    node: Node
+    beside: Nodes
+    fixed_name: str | None
+
+    def span(self, capture: str) -> Span | None:
+        """The bytes of a capture beside the main one, None if there is none."""
+        nodes = self.beside.get(capture)
+        return nodes[0].byte_range if nodes else None
+
+
+@dataclass(slots=True)
+class Captures:
+    """What a query found: definitions and parts, headings and references by where their name is."""
+
+    definitions: dict[int, Found] = field(default_factory=dict)
+    parts: dict[int, Found] = field(default_factory=dict)
+    headings: dict[int, Found] = field(default_factory=dict)
+    references: dict[int, Found] = field(default_factory=dict)
+    wrappers: list[Span] = field(default_factory=list)
+    leading: list[Span] = field(default_factory=list)
+    comments: list[Span] = field(default_factory=list)
+    docstrings: list[Span] = field(default_factory=list)
+
+    def add(self, role: str, found: Found) -> None:
+        """Files a match under the role of its main capture."""
+        match role:
+            case "definition":
+                _keep_first(self.definitions, found)
+            case "part":
+                _keep_first(self.parts, found)
+            case "heading":
+                _keep_first(self.headings, found)
+            case "reference":
+                _keep_first(self.references, found)
+            case "comment":
+                self.comments.append(found.node.byte_range)
+            case "docstring":
+                self.docstrings.append(found.node.byte_range)
+            case "leading":
+                self.leading.append(found.node.byte_range)
+            case _:
+                self.wrappers.append(found.node.byte_range)
+
+
+def capture(tree: Tree, grammar: Grammar, deadline: float) -> Captures:
+    """Everything that the grammar's query finds in a tree.
+
+    Raises:
+        ParseTimeoutError: `deadline`, a `time.monotonic()`, passed.
+    """
+    captures = Captures()
+    for role, found in _matches(tree.root_node, grammar, deadline):
+        captures.add(role, found)
+    return captures
+
+
+def _matches(root: Node, grammar: Grammar, deadline: float) -> Iterator[tuple[str, Found]]:
+    mains: dict[int, tuple[str, str, str]] = {}
+    total = 0
+    for start in range(0, root.end_byte, WINDOW_BYTES):
+        if time.monotonic() > deadline:
+            raise ParseTimeoutError("finding symbols took longer than the limit")
+        end = start + WINDOW_BYTES
+        cursor = QueryCursor(grammar.query, match_limit=MATCH_LIMIT)
+        cursor.set_byte_range(start, end)
+        for pattern, nodes in cursor.matches(root):
+            main = mains.get(pattern) or mains.setdefault(pattern, _main(nodes))
+            node = nodes[main[0]][0]
+            # a node that reaches over windows is found in each of them
+            if start <= node.start_byte < end:
+                total += 1
+                yield main[1], Found(pattern, main[2], node, nodes, grammar.names.get(pattern))
+        if total > MAX_MATCHES:
+            return
+
+
+def _main(nodes: Nodes) -> tuple[str, str, str]:
+    capture = next(name for name in nodes if name not in _BESIDE and name[0] != "_")
+    role, _, kind = capture.partition(".")
+    return capture, role, kind
+
+
+def _keep_first(kept: dict[int, Found], found: Found) -> None:
+    key = _place(found)
+    before = kept.get(key)
+    # an optional capture gives two matches of one pattern: the one that holds more counts
+    if before is None or (found.pattern, -len(found.beside)) < (
+        before.pattern,
+        -len(before.beside),
+    ):
+        kept[key] = found
+
+
+def _place(found: Found) -> int:
+    for capture in ("name", "alias", "qualifier"):
+        if capture in found.beside:
+            return found.beside[capture][0].start_byte
+    # what has no name must not hide what starts in the same place and has one
+    return ~found.node.start_byte

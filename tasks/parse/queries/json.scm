@@ -1,0 +1,2 @@
+(document (object (pair key: (string) @name) @part.block))
+(comment) @comment
