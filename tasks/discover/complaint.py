@@ -30,18 +30,26 @@ def _rule(pattern: str, error: type[MnemoError], message: str) -> Rule:
     return re.compile(pattern, re.IGNORECASE), error, message
 
 
+_UNSOUND = re.compile(r"fsck error|object [0-9a-f]+: \w+:")
+
 _ANYWHERE: Final = (
     _rule(
         r"not our ref|unadvertised object|couldn't find remote ref|upload-pack: bogus",
         RefNotFoundError,
         "the repository has no such commit",
     ),
-    _rule(
-        r"fsck error|object [0-9a-f]+: \w+:|invalid path|not a valid object",
+    (
+        _UNSOUND,
         BadInputError,
         "git refuses the repository, an object of it is malformed or malicious: {detail}",
     ),
-    _rule(r"died of signal 25|file size limit|file too large", BadInputError, TOO_LARGE),
+    _rule(
+        # that alone is all git says of an index-pack that the file size limit has killed
+        r"died of signal 25|file size limit|file too large"
+        r"|\A(?:warning:.*\n)*fatal: fetch-pack: invalid index-pack output\Z",
+        BadInputError,
+        TOO_LARGE,
+    ),
     _rule(
         r"out of memory|mmap failed|died of signal 9\b|cannot allocate",
         BadInputError,
@@ -95,6 +103,11 @@ _FILE: Final = (
         "git cannot read the repository, it may be damaged (`git fsck` tells): {detail}",
     ),
 )
+
+
+def is_unsound(finished: Finished) -> bool:
+    """Whether git refused an object that it was sent."""
+    return _UNSOUND.search(finished.complaint) is not None
 
 
 def error_of(finished: Finished, transport: Transport) -> MnemoError:

@@ -17,8 +17,8 @@ from urllib.parse import quote
 from config.errors import RefNotFoundError
 from config.logging import get_logger
 from config.timeouts import Timeouts
-from tasks.discover.command import Git, Limits, Transport
-from tasks.discover.complaint import error_of
+from tasks.discover.command import Finished, Git, Limits, Transport
+from tasks.discover.complaint import error_of, is_unsound
 from tasks.discover.objects import ObjectReader
 from tasks.discover.refs import ResolvedRef, choose, is_commit_id, parse_listing
 from tasks.discover.remote import Resolver, check_url
@@ -100,14 +100,14 @@ class Repository:
         object_format = "sha256" if len(commit) > _SHA1_DIGITS else "sha1"
         format_option = f"--object-format={object_format}"
         self._output(*self._in_bare("init", "-q", "--bare", "--template=", format_option)).close()
-        self._output(
-            *self._in_bare("fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head"),
-            f"--filter=blob:limit={max_file_bytes + 1}",
-            *("--", self._origin.address, commit),
-            limits=Limits(self._timeouts.git_clone, max_bytes, folder=self._bare),
-        ).close()
-        # forgets the remote, which a filter makes git remember and ask again
+        fetched = self._fetched(commit, max_bytes, f"--filter=blob:limit={max_file_bytes + 1}")
+        # forgets the server, which a filter makes git remember and ask again
         (self._bare / "config").write_text(_bare_configuration(object_format))
+        if is_unsound(fetched):
+            # with a filter, git 2.39 forgets which faults are harmless
+            fetched.output.close()
+            fetched = self._fetched(commit, max_bytes)
+        self._checked(fetched).close()
         with self._output(*self._in_bare("cat-file", "-t", commit)) as kind:
             if kind.read().strip() != b"commit":
                 raise RefNotFoundError(f"{commit} is not a commit: give the commit's own id")
@@ -138,10 +138,19 @@ class Repository:
     def _in_bare(self, *arguments: str) -> tuple[str, ...]:
         return (f"--git-dir={self._bare}", *arguments)
 
-    def _output(self, *arguments: str, limits: Limits | None = None) -> BinaryIO:
-        """Runs git to its end; raises what its failure means."""
-        limits = limits or Limits(self._timeouts.git_command, LISTING_BYTES)
-        finished = self._git.run(*arguments, limits=limits)
+    def _fetched(self, commit: str, max_bytes: int, *options: str) -> Finished:
+        return self._git.run(
+            *self._in_bare("fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head"),
+            *(*options, "--", self._origin.address, commit),
+            limits=Limits(self._timeouts.git_clone, max_bytes, folder=self._bare),
+        )
+
+    def _output(self, *arguments: str) -> BinaryIO:
+        limits = Limits(self._timeouts.git_command, LISTING_BYTES)
+        return self._checked(self._git.run(*arguments, limits=limits))
+
+    def _checked(self, finished: Finished) -> BinaryIO:
+        """The command's output; raises what its failure means."""
         if finished.ok:
             return finished.output
         finished.output.close()

@@ -19,9 +19,6 @@ _LIKE_URL = re.compile(r"[^/]*:")
 SourceKind = Literal["git", "url", "folder"]
 
 
-SourceKind = Literal["git", "url", "folder"]
-
-
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where files come from."""

@@ -33,13 +33,18 @@ from tree_sitter import Node, QueryCursor, Tree
 from config.errors import ParseTimeoutError
 from tasks.parse.grammars import Grammar
 
-WINDOW_BYTES = 1 << 18
+WINDOW_BYTES = 1 << 16
 """The query runs window by window: its cursor cannot be interrupted (`progress_callback` crashes
 py-tree-sitter 0.26), and all matches of a hostile megabyte would not fit in memory."""
-MAX_MATCHES = 200_000
-"""Matches per file; behind the last one a file has no symbols, but still chunks."""
+MAX_MATCHES = 100_000
+"""Matches per file, eight times those of a megabyte of Python; behind the last one a file has no
+symbols, but still chunks."""
+MAX_DEFINITIONS = 20_000
+"""Definitions, parts and headings per file, of each."""
 MATCH_LIMIT = 256
-"""Matches in progress at the same time; tree-sitter drops the oldest of more."""
+"""Matches in progress at the same time, as in Neovim; tree-sitter drops the oldest of more."""
+MAX_DEPTH = 500
+"""Deeper nodes are not looked at: the cursor's time grows with the square of the depth."""
 
 _BESIDE = frozenset({"name", "body", "receiver", "qualifier", "alias"})
 
@@ -86,7 +91,7 @@ class Captures:
             case "heading":
                 _keep_first(self.headings, found)
             case "reference":
-                _keep_first(self.references, found)
+                _keep_first(self.references, found, MAX_MATCHES)
             case "comment":
                 self.comments.append(found.node.byte_range)
             case "docstring":
@@ -117,6 +122,7 @@ def _matches(root: Node, grammar: Grammar, deadline: float) -> Iterator[tuple[st
             raise ParseTimeoutError("finding symbols took longer than the limit")
         end = start + WINDOW_BYTES
         cursor = QueryCursor(grammar.query, match_limit=MATCH_LIMIT)
+        cursor.set_max_start_depth(MAX_DEPTH)
         cursor.set_byte_range(start, end)
         for pattern, nodes in cursor.matches(root):
             main = mains.get(pattern) or mains.setdefault(pattern, _main(nodes))
@@ -135,9 +141,11 @@ def _main(nodes: Nodes) -> tuple[str, str, str]:
     return capture, role, kind
 
 
-def _keep_first(kept: dict[int, Found], found: Found) -> None:
+def _keep_first(kept: dict[int, Found], found: Found, limit: int = MAX_DEFINITIONS) -> None:
     key = _place(found)
     before = kept.get(key)
+    if before is None and len(kept) >= limit:
+        return
     # an optional capture gives two matches of one pattern: the one that holds more counts
     if before is None or (found.pattern, -len(found.beside)) < (
         before.pattern,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeAlias
 
-from tree_sitter import Tree, TreeCursor
+from tree_sitter import Tree
 
 from tasks.parse.source import Source
 
@@ -24,6 +24,7 @@ FULL_CHARS = CHUNK_CHARS - CLOSER_CHARS
 _FINER = 1 << 32
 _WORD_BREAKS = b" ,;)]}>"
 _WORD_BREAK_BYTES = 200
+_CLOSE_BYTES = 16
 
 
 class Boundary(NamedTuple):
@@ -57,21 +58,29 @@ def between(source: Source, start: int, end: int, offsets: Iterable[int]) -> lis
 
 
 def _nodes(source: Source, tree: Tree, start: int, end: int) -> list[tuple[Boundary, bool]]:
-    """Starts of the nodes in a range, without what is in nodes that fit.
+    """Starts of the named nodes in a range, without what is in nodes that fit.
 
-    The flag tells the good ones: a named node that starts a line and does not follow its comment.
+    The flag tells the good ones: a node that starts a line and does not follow its comment. Of the
+    others, those too close to the last one are left out: a line of numbers has many.
     """
     found: list[tuple[Boundary, bool]] = []
     cursor = tree.walk()
-    depth, last, after_comment = 0, start, False
-    while (node := cursor.node) and node.start_byte < end:
-        first, behind = node.byte_range
-        if first > last:
-            is_good = node.is_named and not after_comment and source.starts_line(first)
-            found.append((Boundary(first, depth), is_good))
-            last = first
+    depth, last, line_end, after_comment = 0, start, start, False
+    while (node := cursor.node) and (first := node.start_byte) < end:
+        behind = node.end_byte
+        if first > last and node.is_named:
+            is_good = first >= line_end and not after_comment and source.starts_line(first)
+            if is_good or first - last >= _CLOSE_BYTES:
+                found.append((Boundary(first, depth), is_good))
+                last = first
+            if first >= line_end:
+                line_end = source.line_end(first)
         after_comment = node.is_extra and "comment" in node.type
-        if _is_too_big(source, max(first, start), min(behind, end)) and _descend(cursor, start):
+        if (
+            behind - first > FULL_CHARS
+            and _is_too_big(source, max(first, start), min(behind, end))
+            and cursor.goto_first_child_for_byte(start) is not None
+        ):
             depth += 1
             continue
         while not cursor.goto_next_sibling():
@@ -83,10 +92,6 @@ def _nodes(source: Source, tree: Tree, start: int, end: int) -> list[tuple[Bound
 
 def _is_too_big(source: Source, start: int, end: int) -> bool:
     return end - start > FULL_CHARS and source.weigh(start, end) > FULL_CHARS
-
-
-def _descend(cursor: TreeCursor, start: int) -> bool:
-    return cursor.goto_first_child_for_byte(start) is not None
 
 
 def _inside(boundaries: list[Boundary], start: int, end: int) -> list[Boundary]:

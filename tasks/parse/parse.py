@@ -9,6 +9,9 @@ from tasks.parse.outline import Outline, outline
 from tasks.parse.source import Source
 from tasks.parse.symbols import references, symbols
 
+MAX_LOOSE_NODES = 10_000
+"""Nodes beside each other in no order: what holds more is no file of its language, but text."""
+
 
 def parse_source(source: str, language: str, deadline: float) -> ParsedFile:
     """Parses one file.
@@ -27,12 +30,12 @@ def parse_source(source: str, language: str, deadline: float) -> ParsedFile:
     table = grammar(language)
     tree = table.parse(measured.data, deadline)
     root = tree.root_node
+    if root.is_error and root.child_count > MAX_LOOSE_NODES:
+        return ParsedFile(Chunker(measured, None, Outline()).chunks(deadline), [], [], True)
     captures = capture(tree, table, deadline)
     outlined = outline(measured, captures)
-    # what has no shape at all is rather cut at its lines than at the parser's guesses
-    shapeless = root.is_error and not outlined.roots
     return ParsedFile(
-        Chunker(measured, None if shapeless else tree, outlined).chunks(deadline),
+        Chunker(measured, tree, outlined).chunks(deadline),
         symbols(outlined, measured),
         references(captures, outlined, measured),
         root.has_error,

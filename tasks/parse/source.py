@@ -66,6 +66,10 @@ class Source:
         """Where the line that holds `offset` starts."""
         return self._line_starts[self.line(offset) - 1]
 
+    def line_end(self, offset: int) -> int:
+        """Where the line behind the one that holds `offset` starts."""
+        return self._line_starts[self.line(offset)]
+
     def line_starts(self, start: int, end: int) -> list[int]:
         """Where lines start, strictly inside a range."""
         starts = self._line_starts

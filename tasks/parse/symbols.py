@@ -14,7 +14,6 @@ from tasks.parse.names import read, split_name
 from tasks.parse.outline import Definition, Outline
 from tasks.parse.source import Source
 
-MAX_SYMBOLS = 20_000
 MAX_REFERENCES = 50_000
 """Per file, far above any real one; what is beyond is not recorded."""
 
@@ -28,7 +27,6 @@ _Key = tuple[str, str, str, str, str]
 
 def symbols(outline: Outline, source: Source) -> list[Symbol]:
     """The definitions of a file, in order."""
-    found = (d for d in outline.definitions if d.is_symbol)
     return [
         Symbol(
             definition.kind,
@@ -40,7 +38,8 @@ def symbols(outline: Outline, source: Source) -> list[Symbol]:
             definition.header,
             definition.node_end,
         )
-        for definition, _ in zip(found, range(MAX_SYMBOLS), strict=False)
+        for definition in outline.definitions
+        if definition.is_symbol
     ]
 
 

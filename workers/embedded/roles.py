@@ -19,26 +19,26 @@ MAINTENANCE = "postgres"
 Connection = psycopg.Connection[tuple[object, ...]]
 
 
-def provision(port: int, secrets: Secrets, connect_timeout: float) -> None:
+def provision(port: int, secrets: Secrets, timeout: float) -> None:
     """Creates what is missing of role, extensions and database, and updates the extensions.
 
     Args:
         port: of a server on the loopback address.
         secrets: passwords of the superuser and the application role.
-        connect_timeout: seconds per connection.
+        timeout: seconds per connection and per statement.
 
     Raises:
         ConfigurationError: the password is wrong or an extension is not installed.
         DatabaseUnavailableError: the server does not do it.
     """
     try:
-        with _connect(port, MAINTENANCE, secrets, connect_timeout) as connection:
+        with _connect(port, MAINTENANCE, secrets, timeout) as connection:
             _create_role(connection, secrets)
-        with _connect(port, TEMPLATE, secrets, connect_timeout) as connection:
+        with _connect(port, TEMPLATE, secrets, timeout) as connection:
             _create_extensions(connection)
-        with _connect(port, MAINTENANCE, secrets, connect_timeout) as connection:
+        with _connect(port, MAINTENANCE, secrets, timeout) as connection:
             _create_database(connection)
-        with _connect(port, DATABASE, secrets, connect_timeout) as connection:
+        with _connect(port, DATABASE, secrets, timeout) as connection:
             _create_extensions(connection)
     except psycopg.Error as exc:
         raise _translated(exc) from exc
@@ -52,6 +52,7 @@ def _connect(port: int, database: str, secrets: Secrets, timeout: float) -> Conn
         user=SUPERUSER,
         password=secrets.superuser.get_secret_value(),
         connect_timeout=max(2, round(timeout)),  # libpq takes 1 for 2
+        options=f"-c statement_timeout={round(timeout * 1000)}",
         autocommit=True,
     )
 

@@ -54,13 +54,23 @@ def test_a_taken_broker_port_is_named(owned: OwnedHome, taken_port: int) -> None
         Servers(owned, valkey_port=taken_port).start()
 
 
-@pytest.mark.parametrize("setting", ["postgres_port", "valkey_port"])
+@pytest.mark.parametrize(
+    "servers",
+    [
+        lambda home, port: Servers(home, postgres_port=port),
+        lambda home, port: Servers(home, valkey_port=port),
+    ],
+    ids=["PostgreSQL", "Valkey"],
+)
 def test_a_stranger_on_the_port_is_not_told_the_password(
-    owned: OwnedHome, stranger: socket.socket, taken_port: int, setting: str
+    owned: OwnedHome,
+    stranger: socket.socket,
+    taken_port: int,
+    servers: Callable[[OwnedHome, int], Servers],
 ) -> None:
     """Nobody connects before the server itself has said that it listens."""
     with pytest.raises(ConfigurationError):
-        Servers(owned, **{setting: taken_port}).start()
+        servers(owned, taken_port).start()
     stranger.setblocking(False)
 
     with pytest.raises(BlockingIOError):

@@ -73,11 +73,11 @@ IN_CONTEXT = [
 
 # Their detectors of tokens that have a shape of their own.
 PUBLISHED = [
-    *(aws.AWSKeyDetector, basic_auth.BasicAuthDetector, discord.DiscordBotTokenDetector),
-    *(github_token.GitHubTokenDetector, gitlab_token.GitLabTokenDetector, jwt.JwtTokenDetector),
-    *(mailchimp.MailchimpDetector, npm.NpmDetector, openai.OpenAIDetector, slack.SlackDetector),
-    *(pypi_token.PypiTokenDetector, sendgrid.SendGridDetector, square_oauth.SquareOAuthDetector),
-    *(stripe.StripeDetector, telegram_token.TelegramBotTokenDetector, twilio.TwilioKeyDetector),
+    *(aws.AWSKeyDetector(), basic_auth.BasicAuthDetector(), discord.DiscordBotTokenDetector()),
+    *(github_token.GitHubTokenDetector(), gitlab_token.GitLabTokenDetector(), jwt.JwtTokenDetector()),
+    *(mailchimp.MailchimpDetector(), npm.NpmDetector(), openai.OpenAIDetector(), slack.SlackDetector()),
+    *(pypi_token.PypiTokenDetector(), sendgrid.SendGridDetector(), square_oauth.SquareOAuthDetector()),
+    *(stripe.StripeDetector(), telegram_token.TelegramBotTokenDetector(), twilio.TwilioKeyDetector()),
 ]
 
 PEM = "\n".join(
@@ -126,17 +126,16 @@ def test_a_secret_in_context_leaves_the_context(kind: str, template: str, secret
     assert [Secret(kind, 1)] == result.secrets
 
 
-@pytest.mark.parametrize("plugin", PUBLISHED)
-def test_what_bc_detect_secrets_finds_is_gone(plugin: type[RegexBasedDetector]) -> None:
+@pytest.mark.parametrize("plugin", PUBLISHED, ids=lambda plugin: plugin.secret_type)
+def test_what_bc_detect_secrets_finds_is_gone(plugin: RegexBasedDetector) -> None:
     """Also by the expressions that are ours instead of theirs."""
     text = "\n".join(
         [token for _, token in TOKENS] + [template.format(x) for _, template, x in IN_CONTEXT]
     )
-    found = {m.group() for pattern in plugin.denylist for m in pattern.finditer(text)}
-    left = {m.group() for pattern in plugin.denylist for m in pattern.finditer(redact(text).text)}
+    clean = redact(text).text
 
-    assert found
-    assert set() == {match for match in left if "<redacted:" not in match}
+    assert any(pattern.search(text) for pattern in plugin.denylist)
+    assert not any(pattern.search(clean) for pattern in plugin.denylist)
 
 
 @pytest.mark.parametrize("text", HARMLESS)
