@@ -487,7 +487,7 @@ def test_an_error_in_the_block_leaves_no_clone_behind(repo: Repo, scan_all: Scan
     """The scratch folder is looked at afterwards."""
     repo.commit({"a.py": "x", "b.py": "y"})
 
-    with pytest.raises(ZeroDivisionError), scan_all.open(repo.path) as listing:  # noqa: PT012 - the block is the point
+    with pytest.raises(ZeroDivisionError), scan_all.open(repo.path) as listing:
         next(iter(listing.entries))
         raise ZeroDivisionError
 

@@ -143,6 +143,8 @@ def test_a_closed_folder_hides_its_files_with_a_reason(
     for path in (repo.path, *repo.path.rglob("*")):
         path.chmod(path.stat().st_mode | 0o055)
     (repo.path / "closed").chmod(0o000)
+    scan_all.scratch.mkdir(mode=0o777)
+    scan_all.scratch.chmod(0o777)
 
     try:
         with as_nobody():

@@ -74,10 +74,27 @@ IN_CONTEXT = [
 # Their detectors of tokens that have a shape of their own.
 PUBLISHED = [
     *(aws.AWSKeyDetector(), basic_auth.BasicAuthDetector(), discord.DiscordBotTokenDetector()),
-    *(github_token.GitHubTokenDetector(), gitlab_token.GitLabTokenDetector(), jwt.JwtTokenDetector()),
-    *(mailchimp.MailchimpDetector(), npm.NpmDetector(), openai.OpenAIDetector(), slack.SlackDetector()),
-    *(pypi_token.PypiTokenDetector(), sendgrid.SendGridDetector(), square_oauth.SquareOAuthDetector()),
-    *(stripe.StripeDetector(), telegram_token.TelegramBotTokenDetector(), twilio.TwilioKeyDetector()),
+    *(
+        github_token.GitHubTokenDetector(),
+        gitlab_token.GitLabTokenDetector(),
+        jwt.JwtTokenDetector(),
+    ),
+    *(
+        mailchimp.MailchimpDetector(),
+        npm.NpmDetector(),
+        openai.OpenAIDetector(),
+        slack.SlackDetector(),
+    ),
+    *(
+        pypi_token.PypiTokenDetector(),
+        sendgrid.SendGridDetector(),
+        square_oauth.SquareOAuthDetector(),
+    ),
+    *(
+        stripe.StripeDetector(),
+        telegram_token.TelegramBotTokenDetector(),
+        twilio.TwilioKeyDetector(),
+    ),
 ]
 
 PEM = "\n".join(
