@@ -134,6 +134,22 @@ def test_a_port_that_is_taken_meanwhile_is_waited_for(owned: OwnedHome, sql: Sql
         assert [(1,)] == sql(before, "SELECT 1")
 
 
+def test_a_database_that_cannot_be_set_up_does_not_count_as_running(
+    owned: OwnedHome, open_folder: Path
+) -> None:
+    """It is tried again, instead of being used without its extensions."""
+    programs = find_postgres(None).copied_to(open_folder / "programs")
+    control = programs.folder.parent / "share/extension/vector.control"
+    with Servers(owned, pg_bin=programs.folder) as servers:
+        _kill(owned.state().postgres)
+        control.rename(control.with_suffix(".hidden"))
+        with pytest.raises(ConfigurationError, match="vector"):
+            servers.ensure()
+        control.with_suffix(".hidden").rename(control)
+
+        assert ("PostgreSQL",) == servers.ensure()
+
+
 def test_a_large_log_is_bounded(owned: OwnedHome) -> None:
     """A server that complains for weeks does not fill the disk."""
     with Servers(owned) as servers:

@@ -91,6 +91,8 @@ def test_the_database_does_not_run_as_root(owned: OwnedHome) -> None:
 def test_programs_that_only_we_can_read_are_copied(new: OwnedHome, closed_folder: Path) -> None:
     """As of a virtual environment in root's home; an ordinary user needs no copy."""
     closed = find_postgres(None).copied_to(closed_folder / "venv")
+    for path in closed_folder.rglob("*"):
+        path.chmod(path.stat().st_mode & 0o700)
     placement = choose(closed, new.path, new.programs)
     Cluster(new.postgres, placement.account, placement.binaries, 30).prepare("secret")
 

@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -214,7 +215,10 @@ def test_a_damaged_state_is_an_empty_one(home: Home, owned: OwnedHome, content: 
 
 def test_waiting_ends_at_once_without_an_owner(home: Home) -> None:
     """Nobody is going to start anything."""
+    began = time.monotonic()
+
     assert home.await_endpoints(60) is None
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.usefixtures("owned")
@@ -224,11 +228,12 @@ def test_waiting_gives_up_on_an_owner_that_is_never_ready(home: Home) -> None:
 
 
 def test_a_home_behind_a_link_is_the_same_home(home: Home, owned: OwnedHome) -> None:
-    """Two paths do not make two owners."""
+    """Two paths do not make two owners, nor servers that cannot be recognised."""
     link = owned.path.parent / "link"
     link.symlink_to(home.path)
 
     assert Home(link).own() is None
+    assert home.postgres == Home(link).postgres
 
 
 def test_possession_does_not_pass_to_programs_we_start(home: Home, owned: OwnedHome) -> None:

@@ -51,7 +51,7 @@ class ShellServer(Server):
 
     def _repaired(self, output: str) -> bool:
         self.repairs += 1
-        return "repairable" in output and self.repairs < 3
+        return "endless" in output or ("repairable" in output and self.repairs < 3)
 
 
 @pytest.fixture
@@ -116,6 +116,12 @@ def test_repairs_come_to_an_end(server: Make) -> None:
     """When they do not help."""
     with pytest.raises(BrokerUnavailableError, match="repairable"):
         server("echo repairable; exit 1").start([7])
+
+
+def test_repairs_end_with_the_time_for_a_start(server: Make) -> None:
+    """Even if each of them seems to help."""
+    with pytest.raises(BrokerUnavailableError, match="endless"):
+        server("echo endless; exit 1", start_timeout=0.2).start([7])
 
 
 def test_a_silent_server_is_stopped(server: Make) -> None:
