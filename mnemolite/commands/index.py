@@ -2,6 +2,7 @@
 
 import tempfile
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,8 +10,13 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from config.errors import EXIT_COULD_NOT_RUN, EXIT_DEPENDENCY_DOWN, EXIT_DONE
-from config.errors import EXIT_FINISHED_WITH_FAILURES as EXIT_FAILURES
+from config.errors import (
+    EXIT_COULD_NOT_RUN,
+    EXIT_DEPENDENCY_DOWN,
+    EXIT_DONE,
+    EXIT_FINISHED_WITH_FAILURES,
+    RemoteUnavailableError,
+)
 from mnemolite.commands.search import print_results
 from mnemolite.output import count, line, print_json, say, seconds
 from mnemolite.plan import make_plan, print_plan
@@ -23,6 +29,7 @@ from search.query import Searcher
 from search.sample import sample_query
 from search.scope import Scope
 from tasks.discover.git import open_repository
+from tasks.discover.remote import check_url
 from tasks.discover.source import Source, name_of, parse_source
 from tasks.runtime import Runtime
 from tasks.work import work_on
@@ -56,7 +63,7 @@ def index(
 ) -> int:
     """Index a repository or folder."""
     request = Request(parse_source(source), ref, name, worktree)
-    _check_local(request)
+    _check(request)
     with open_runtime() as runtime:
         if plan:
             return print_plan(make_plan(runtime, request.source, ref, worktree), as_json=as_json)
@@ -84,7 +91,7 @@ def exit_code(receipt: dict[str, Any]) -> int:
     if receipt["state"] == "succeeded":
         return EXIT_DONE
     if receipt["state"] == "partial":
-        return EXIT_FAILURES
+        return EXIT_FINISHED_WITH_FAILURES
     unavailable = str(receipt["error"]["class"]).endswith("UnavailableError")
     return EXIT_DEPENDENCY_DOWN if unavailable else EXIT_COULD_NOT_RUN
 
@@ -120,8 +127,11 @@ def print_receipt(receipt: dict[str, Any]) -> None:
     )
 
 
-def _check_local(request: Request) -> None:
-    """Refuses a wrong ref before anything is started or stored."""
+def _check(request: Request) -> None:
+    """Refuses a forbidden address or a wrong ref before anything is started or stored."""
+    if request.source.kind == "url":
+        with suppress(RemoteUnavailableError):  # a worker may reach what this host does not
+            check_url(request.source.location)
     if request.source.kind != "git" or request.worktree:
         return
     scratch, timeouts = Path(tempfile.gettempdir()), load_settings().timeouts

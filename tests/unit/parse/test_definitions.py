@@ -35,7 +35,7 @@ EXPECTED = {
         function operator<: bool operator<(Price a, Price b)
     """,
     "sample.cs": """
-        class Shelf: [Serializable] public class Shelf<T> : Base<T>, IStore, Util.INamed where T : class
+        class Shelf: [Serializable] public class Shelf<T> : Base<T>, IStore, Util.INamed
         constant Shelf.Limit: const int Limit = 10
         method Shelf.Shelf: public Shelf(Item first) : base(first)
         method Shelf.Add: public async Task<Item> Add(Item item)
