@@ -72,7 +72,6 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "worker_max_tasks_per_child": 10_000,
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # let the work commit
         "worker_soft_shutdown_timeout": limits.soft_shutdown,
-        "worker_enable_soft_shutdown_on_idle": True,
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         # the broker may come and go

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from config.errors import TransientError
-from tasks.discover.command import Git, Limits
+from tasks.discover.command import Git, Limits, Transport
 from tasks.discover.objects import ObjectReader
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tests.integration.discover.conftest import Repo
 
 PLENTY = 1 << 20
+TRANSPORTS: tuple[Transport, ...] = ("file", "https", "none")
 
 
 @pytest.fixture
@@ -141,7 +142,11 @@ def test_the_environment_is_git_s_own(git: Git, monkeypatch: pytest.MonkeyPatch)
     with finished.output as output:
         environment = output.read().decode()
     assert "canary" not in environment
-    assert "GIT_TERMINAL_PROMPT=0" in environment
+    expected = {
+        *("GIT_TERMINAL_PROMPT=0", "GIT_NO_LAZY_FETCH=1", "GIT_NO_REPLACE_OBJECTS=1"),
+        *("GIT_OPTIONAL_LOCKS=0", "GIT_CONFIG_NOSYSTEM=1", "GIT_ALLOW_PROTOCOL=none", "LC_ALL=C"),
+    }
+    assert expected <= set(environment.splitlines())
 
 
 def test_redirects_prompts_and_helpers_are_off(git: Git) -> None:
@@ -158,9 +163,29 @@ def test_redirects_prompts_and_helpers_are_off(git: Git) -> None:
             "core.fsmonitor=false",
         ),
         *("core.hookspath=/dev/null", "submodule.recurse=false", "fetch.fsckobjects=true"),
-        "safe.directory=*",
+        *("core.untrackedcache=false", "gc.auto=0", "maintenance.auto=false", "safe.directory=*"),
     }
     assert expected <= set(listed)
+
+
+def test_only_the_named_transport_is_open(repo: Repo, tmp_path: Path) -> None:
+    """Whatever a URL, a redirect or a submodule asks for."""
+    repo.commit({"a.py": "x"})
+    (tmp_path / "home").mkdir()
+    codes = {
+        (transport, url[:4]): _code(Git(tmp_path / "home", transport), url)
+        for transport in TRANSPORTS
+        for url in (f"file://{repo.path}", "ext::true")
+    }
+
+    assert {("file", "file")} == {case for case, code in codes.items() if code == 0}
+
+
+def _code(git: Git, url: str) -> int:
+    finished = git.run("ls-remote", url, limits=Limits(20, PLENTY))
+    finished.output.close()
+    assert finished.ok or "not allowed" in finished.complaint
+    return finished.code
 
 
 @pytest.fixture

@@ -201,6 +201,26 @@ def test_the_number_of_a_dead_server_may_belong_to_anybody(owned: OwnedHome, sql
             stranger.kill()
 
 
+def test_an_empty_pid_file_does_not_block_the_start(owned: OwnedHome, sql: Sql) -> None:
+    """As a power cut may leave it."""
+    (owned.postgres / "postmaster.pid").touch()
+    with Servers(owned) as servers:
+        assert [(1,)] == sql(servers.endpoints, "SELECT 1")
+
+
+def test_endpoints_that_could_not_be_published_are_published_later(owned: OwnedHome) -> None:
+    """A disk that was full for a moment does not hide running servers for ever."""
+    with Servers(owned) as servers:
+        _kill(owned.state().valkey)
+        (owned.path / "servers.json.new").mkdir()
+        with pytest.raises(ConfigurationError):
+            servers.ensure()
+        (owned.path / "servers.json.new").rmdir()
+        servers.ensure()
+
+        assert _alive(owned.state().valkey)
+
+
 def test_a_cut_off_append_only_file_loses_its_tail_only(owned: OwnedHome, broker: Broker) -> None:
     """As after a power cut."""
     with Servers(owned) as servers:

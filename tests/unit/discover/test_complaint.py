@@ -33,7 +33,7 @@ OF_A_SERVER: dict[type[MnemoError], list[str]] = {
         REMOTE + "The requested URL returned error: 500",
         REMOTE + "The requested URL returned error: 429",
         REMOTE + "The requested URL returned error: 408",
-        "error: RPC failed; curl 92\nfatal: early EOF\nfatal: fetch-pack: invalid index-pack output",
+        "error: RPC failed\nfatal: early EOF\nfatal: fetch-pack: invalid index-pack output",
         "",
     ],
     BadInputError: [

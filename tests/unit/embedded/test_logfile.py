@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from config.errors import ConfigurationError
 from workers.embedded.logfile import READ_BYTES, LogFile
 
 
@@ -70,6 +71,29 @@ def test_a_large_log_is_moved_aside(log: LogFile, server: int) -> None:
     log.bound()
 
     assert 101 == len((log.path.parent / "server.log.1").read_bytes())
+
+
+def test_a_large_log_is_emptied_even_without_room_for_a_copy(log: LogFile, server: int) -> None:
+    """On a full disk above all."""
+    os.write(server, b"x" * 101)
+    log.path.with_name("server.log.1").mkdir()
+    log.bound()
+
+    assert 0 == log.size()
+
+
+def test_a_log_that_was_removed_is_empty(log: LogFile, server: int) -> None:
+    """Somebody tidied up while the server runs."""
+    os.write(server, b"text")
+    log.path.unlink()
+
+    assert "" == log.since(0)
+
+
+def test_a_log_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    """With its path."""
+    with pytest.raises(ConfigurationError, match="no/such/folder"):
+        LogFile(tmp_path / "no/such/folder/server.log").open()
 
 
 def test_a_server_goes_on_writing_after_that(log: LogFile, server: int) -> None:

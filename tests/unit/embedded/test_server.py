@@ -1,6 +1,5 @@
 """The course of a start, with a program that says what a server might."""
 
-import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,17 +30,13 @@ class ShellServer(Server):
         super().__init__(folder, LogFile(folder / "log"), start_timeout)
         self._script = script
 
-    def _spawn(self, port: int) -> Child:
-        output = self.log.open()
-        try:
-            return child.start(
-                ["/bin/sh", "-c", self._script, "sh", str(port)],
-                as_we_are(),
-                output=output,
-                on_owner_death=signal.SIGTERM,
-            )
-        finally:
-            os.close(output)
+    def _spawn(self, port: int, output: int) -> Child:
+        return child.start(
+            ["/bin/sh", "-c", self._script, "sh", str(port)],
+            as_we_are(),
+            output=output,
+            on_owner_death=signal.SIGTERM,
+        )
 
     def _readiness(self, server: Child, port: int, mark: int) -> Readiness:
         del server, port
