@@ -124,7 +124,9 @@ class Cluster:
 
     def _check_version(self, offered: int) -> None:
         marker = self.data / "PG_VERSION"
-        stored = marker.read_text(encoding="ascii").strip() if marker.exists() else ""
+        stored = (
+            marker.read_text(encoding="ascii", errors="replace").strip() if marker.exists() else ""
+        )
         if not stored.isdecimal():
             raise ConfigurationError(
                 f"{self.data} exists and is no database cluster:"
@@ -141,11 +143,6 @@ class Cluster:
         """Gives the files to the account where another start, as root, used another one."""
         if self.data.stat().st_uid == self.account.uid:
             return
-        if os.geteuid() != 0:
-            raise ConfigurationError(
-                f"{self.data} belongs to another user: run as that user,"
-                " or set MNEMO_HOME to another folder"
-            )
         for path in (*self.data.rglob("*"), self.data):  # itself last: it is what we look at
             os.chown(path, self.account.uid, self.account.gid, follow_symlinks=False)
 
@@ -207,8 +204,9 @@ class Cluster:
         """Frees the pid file of a killed server from its number.
 
         It may belong to somebody else's process by now, or to a zombie, and PostgreSQL would take
-        either for a server on its data. The file stays, for by its seventh line PostgreSQL finds
-        out whether old backends still use the shared memory.
+        either for a server on its data; so it would take a file that a power cut has emptied. The
+        rest stays, for by its seventh line PostgreSQL finds out whether old backends still use the
+        shared memory.
         """
         write_whole(self.pid_file, "\n".join([str(NOBODYS_PID), *lines[1:], ""]))
         os.chown(self.pid_file, self.account.uid, self.account.gid)

@@ -7,7 +7,10 @@ would not see what is printed before it starts.
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
+
+from workers.embedded.disk import explained
 
 MAX_BYTES = 8 << 20
 READ_BYTES = 64 << 10
@@ -26,8 +29,13 @@ class LogFile:
         self._max_bytes = max_bytes
 
     def open(self) -> int:
-        """A file descriptor that appends, for the server; the caller closes it."""
-        return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        """A file descriptor that appends, for the server; the caller closes it.
+
+        Raises:
+            ConfigurationError: the file cannot be opened.
+        """
+        with explained(self.path):
+            return os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def size(self) -> int:
         """Bytes written so far: a mark for `since`."""
@@ -36,12 +44,22 @@ class LogFile:
     def since(self, mark: int) -> str:
         """What was written after `mark`; of very much, the end."""
         start = max(mark, self.size() - READ_BYTES)
-        with self.path.open("rb") as file:
-            file.seek(start)
-            return file.read().decode("utf-8", "replace")
+        try:
+            with self.path.open("rb") as file:
+                file.seek(start)
+                return file.read().decode("utf-8", "replace")
+        except FileNotFoundError:  # somebody tidied up
+            return ""
 
     def bound(self) -> None:
-        """Moves the content aside if it is large; lines written in this instant may be lost."""
-        if self.size() > self._max_bytes:
+        """Moves the content aside if it is large; lines written in this instant may be lost.
+
+        Raises:
+            ConfigurationError: the file cannot be emptied.
+        """
+        if self.size() <= self._max_bytes:
+            return
+        with suppress(OSError):  # no room for a copy: all the more reason to empty it
             shutil.copyfile(self.path, self.path.with_name(self.path.name + ".1"))
+        with explained(self.path):
             os.truncate(self.path, 0)

@@ -1,6 +1,5 @@
 """The embedded PostgreSQL server."""
 
-import os
 import re
 import signal
 from collections.abc import Iterable
@@ -81,17 +80,13 @@ class PostgresServer(Server):
             self.stop()
             raise
 
-    def _spawn(self, port: int) -> Child:
-        output = self.log.open()
-        try:
-            return start(
-                self._command(port),
-                self._cluster.account,
-                output=output,
-                on_owner_death=signal.SIGINT,
-            )
-        finally:
-            os.close(output)
+    def _spawn(self, port: int, output: int) -> Child:
+        return start(
+            self._command(port),
+            self._cluster.account,
+            output=output,
+            on_owner_death=signal.SIGINT,
+        )
 
     def _command(self, port: int) -> list[str | Path]:
         parameters = {"port": str(port), "cluster_name": self._cluster.title, **PARAMETERS}

@@ -105,7 +105,11 @@ class Server(ABC):
     def _attempt(self, port: int) -> str | None:
         """One start: None when ready, or what the server printed before it gave up."""
         mark = self.log.size()
-        self._child = child = self._spawn(port)
+        output = self.log.open()
+        try:
+            self._child = child = self._spawn(port, output)
+        finally:
+            os.close(output)
         try:
             self._await_ready(child, port, mark)
         except BaseException:
@@ -145,8 +149,8 @@ class Server(ABC):
         return told[-1] if told else "it printed nothing"
 
     @abstractmethod
-    def _spawn(self, port: int) -> Child:
-        """Starts the process."""
+    def _spawn(self, port: int, output: int) -> Child:
+        """Starts the process, which prints to the file descriptor `output`."""
 
     @abstractmethod
     def _readiness(self, server: Child, port: int, mark: int) -> Readiness:

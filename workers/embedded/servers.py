@@ -63,6 +63,7 @@ class Servers:
             LogFile(home.logs / "valkey.log"),
             start_timeout,
         )
+        self._published = False
         last = home.state()
         self._ports = {
             self._postgres.name: (postgres_port, last.postgres.port),
@@ -124,7 +125,7 @@ class Servers:
                 failures.append(exc)
             else:
                 restarted.append(server.name)
-        if restarted or failures:
+        if restarted or failures or not self._published:
             self._publish()
         if failures:
             raise failures[0]
@@ -144,6 +145,7 @@ class Servers:
         log.info("embedded.started", server=server.name, port=server.port)
 
     def _publish(self) -> None:
+        self._published = False
         last = self._home.state()
         self._home.publish(
             self._postgres.port or last.postgres.port,
@@ -151,3 +153,4 @@ class Servers:
             self._postgres.process,
             self._valkey.process,
         )
+        self._published = True

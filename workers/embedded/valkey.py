@@ -1,6 +1,5 @@
 """The embedded Valkey server: the broker. A doorbell only, the ledger is in PostgreSQL."""
 
-import os
 import re
 import shutil
 import signal
@@ -99,21 +98,17 @@ class ValkeyServer(Server):
         process = Process.of(pid)
         return process if process and process.command.endswith(f"--dir {self.data}") else None
 
-    def _spawn(self, port: int) -> Child:
+    def _spawn(self, port: int, output: int) -> Child:
         configuration = CONFIGURATION.format(
             loopback=LOOPBACK, port=port, password=self._password.get_secret_value()
         )
-        output = self.log.open()
-        try:
-            return start(
-                [self._binary, "-", "--dir", self.data],
-                as_we_are(),
-                output=output,
-                stdin=configuration.encode(),
-                on_owner_death=signal.SIGTERM,
-            )
-        finally:
-            os.close(output)
+        return start(
+            [self._binary, "-", "--dir", self.data],
+            as_we_are(),
+            output=output,
+            stdin=configuration.encode(),
+            on_owner_death=signal.SIGTERM,
+        )
 
     def _readiness(self, server: Child, port: int, mark: int) -> Readiness:
         # its own word first: whoever else listens on the port must not be told the password
