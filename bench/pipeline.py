@@ -27,7 +27,7 @@ from sqlalchemy import text
 from bench.corpus import LINES, standard_library
 from config.settings import Settings
 from schema.database import Database
-from schema.index import MissingVector, sources_of
+from schema.vectors import MissingVector, sources_of
 from tasks.embed.encoder import load_encoder
 from tasks.embed.models import model_for
 from tasks.embed.stage import input_of

@@ -8,6 +8,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+TASKS = ("discover", "parse", "embed", "persist", "maintain")
+
 
 class Timeouts(BaseModel):
     """Limits in seconds."""
@@ -51,12 +53,16 @@ class Timeouts(BaseModel):
             raise ValueError("lease + reconcile must stay within 60 s, the promised rescue time")
         return self
 
+    def task_limit(self, stage: str) -> float:
+        """The hard limit of a stage's Celery task."""
+        return {
+            "discover": self.discover,
+            "parse": self.parse_task,
+            "embed": self.embed_task,
+            "persist": self.persist_task,
+            "maintain": self.maintenance_task,
+        }[stage]
+
     def longest_task(self) -> float:
-        """The longest hard limit of any Celery task: the broker must not redeliver before it."""
-        return max(
-            self.discover,
-            self.parse_task,
-            self.embed_task,
-            self.persist_task,
-            self.maintenance_task,
-        )
+        """The longest of them: the broker must not redeliver before it."""
+        return max(map(self.task_limit, TASKS))

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from schema.ledger import Lease, create_batch
+from schema.batches import create_batch
+from schema.ledger import Lease
 
 COUNT_ATTEMPT = text("""
 UPDATE blobs SET attempts = attempts + 1, error_class = :error_class, last_error = :last_error

@@ -10,8 +10,8 @@ worker is counted. All times are the database's.
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -39,23 +39,6 @@ class Expired:
     stage: str
     attempt: int
     worker: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Doorbell:
-    """A batch whose stage should be announced to the workers."""
-
-    batch_id: int
-    stage: str
-    correlation_id: str = field(compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class BlobWork:
-    """A blob that needs a stage; `size` in bytes is what batches are filled by."""
-
-    id: int
-    size: int
 
 
 CLAIM = text("""
@@ -92,13 +75,6 @@ UPDATE batches
  WHERE id = :batch_id AND lease_token = :token
 """)
 
-# A sealed blob that goes to embed again lacks the vectors of another model.
-TAKE_BLOBS = text("""
-UPDATE blobs SET batch_id = :batch_id,
-       state = CASE WHEN :stage = 'embed' AND state = 'sealed' THEN 'parsed' ELSE state END
- WHERE id = ANY(:blob_ids)
-""")
-
 EXPIRE = text("""
 UPDATE batches
    SET state = 'pending', lease_token = NULL, lease_until = NULL, rung_at = NULL,
@@ -106,22 +82,6 @@ UPDATE batches
  WHERE id IN (SELECT id FROM batches WHERE state = 'leased' AND lease_until <= now()
                ORDER BY lease_until FOR UPDATE SKIP LOCKED LIMIT :limit)
 RETURNING id, stage, attempt, worker
-""")
-
-# One batch of each run first, then the second of each: a small repository behind a huge one
-# is served at once.
-RING = text("""
-WITH due AS (
-    SELECT id, row_number() OVER (PARTITION BY run_id ORDER BY id) AS turn
-      FROM batches
-     WHERE stage = :stage AND state = 'pending' AND next_attempt_at <= now()
-       AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience))
-       AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = :stage AND q.paused)
-     ORDER BY turn, id LIMIT :limit)
-UPDATE batches b SET rung_at = now()
-  FROM due, index_runs r
- WHERE b.id = due.id AND r.id = b.run_id AND b.state = 'pending'
-RETURNING b.id, b.stage, r.correlation_id, due.turn
 """)
 
 
@@ -200,110 +160,10 @@ def give_up(connection: Connection, lease: Lease, error: BaseException) -> None:
     _release(connection, lease, state="failed", reset=False, error=error)
 
 
-def create_batch(
-    connection: Connection,
-    run_id: uuid.UUID,
-    stage: str,
-    *,
-    blob_ids: Sequence[int] = (),
-    delay: float = 0.0,
-) -> int:
-    """A new pending batch of these blobs, due in `delay` seconds; returns its id."""
-    batch_id: int = connection.execute(
-        text(
-            "INSERT INTO batches (run_id, stage, next_attempt_at) VALUES"
-            " (:run_id, :stage, now() + make_interval(secs => :delay)) RETURNING id"
-        ),
-        {"run_id": run_id, "stage": stage, "delay": delay},
-    ).scalar_one()
-    if blob_ids:
-        connection.execute(
-            TAKE_BLOBS, {"batch_id": batch_id, "stage": stage, "blob_ids": list(blob_ids)}
-        )
-    return batch_id
-
-
-def create_batches(
-    connection: Connection,
-    run_id: uuid.UUID,
-    stage: str,
-    blobs: Sequence[BlobWork],
-    *,
-    max_bytes: int,
-    max_blobs: int,
-) -> list[int]:
-    """Groups blobs into batches of at most `max_bytes` (one larger blob goes alone)."""
-    groups: list[list[int]] = []
-    room = 0
-    for blob in blobs:
-        if not groups or blob.size > room or len(groups[-1]) >= max_blobs:
-            groups.append([])
-            room = max_bytes
-        groups[-1].append(blob.id)
-        room -= blob.size
-    return [create_batch(connection, run_id, stage, blob_ids=group) for group in groups]
-
-
-def split(connection: Connection, lease: Lease) -> list[int]:
-    """Moves the unfinished blobs of a batch into two new ones; empty where only one is left."""
-    rows = connection.execute(
-        text("SELECT id FROM blobs WHERE batch_id = :id AND state = 'pending' ORDER BY id"),
-        {"id": lease.batch_id},
-    )
-    ids = list(rows.scalars())
-    if len(ids) < 2:  # noqa: PLR2004 - one blob cannot be divided
-        return []
-    middle = len(ids) // 2
-    return [
-        create_batch(connection, lease.run_id, lease.stage, blob_ids=half)
-        for half in (ids[:middle], ids[middle:])
-    ]
-
-
-def open_stages(connection: Connection, run_id: uuid.UUID) -> set[str]:
-    """The stages at which the run still has batches to do."""
-    rows = connection.execute(
-        text(
-            "SELECT DISTINCT stage FROM batches"
-            " WHERE run_id = :run_id AND state IN ('pending', 'leased')"
-        ),
-        {"run_id": run_id},
-    )
-    return set(rows.scalars())
-
-
 def expire(connection: Connection, limit: int = 500) -> list[Expired]:
     """Gives back the batches whose worker went silent; their attempts stay counted."""
     rows = connection.execute(EXPIRE, {"limit": limit})
     return [Expired(row.id, row.stage, row.attempt, row.worker) for row in rows]
-
-
-def has_due(connection: Connection, stage: str, patience: float) -> bool:
-    """True where a batch of `stage` is due and not freshly rung."""
-    found: bool = connection.execute(
-        text(
-            "SELECT EXISTS (SELECT 1 FROM batches WHERE stage = :stage AND state = 'pending'"
-            " AND next_attempt_at <= now() AND (rung_at IS NULL"
-            " OR rung_at <= now() - make_interval(secs => :patience)))"
-        ),
-        {"stage": stage, "patience": patience},
-    ).scalar_one()
-    return found
-
-
-def ring(connection: Connection, stage: str, *, limit: int, patience: float) -> list[Doorbell]:
-    """Marks up to `limit` due batches of `stage` as rung, fairly among runs, and returns them."""
-    rows = connection.execute(RING, {"stage": stage, "limit": limit, "patience": patience})
-    ordered = sorted(rows, key=lambda row: (row.turn, row.id))
-    return [Doorbell(row.id, row.stage, row.correlation_id) for row in ordered]
-
-
-def unring(connection: Connection, batch_ids: Sequence[int]) -> None:
-    """Takes back doorbells that never reached the broker."""
-    connection.execute(
-        text("UPDATE batches SET rung_at = NULL WHERE id = ANY(:ids) AND state = 'pending'"),
-        {"ids": list(batch_ids)},
-    )
 
 
 def _release(

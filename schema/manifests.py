@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from config.errors import ConflictError
+from schema.batches import BlobWork
 from schema.copying import stage
-from schema.ledger import BlobWork
 from schema.tsvector import TsVector
 
 

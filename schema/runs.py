@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from config.errors import BadInputError, UnknownRepositoryError
-from schema.ledger import create_batch
+from schema.batches import create_batch
 
 DUE_CHANNEL = "mnemo_due"  # NOTIFY wakes the reconciler, so that a doorbell rings at once
 

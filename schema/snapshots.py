@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from schema.ledger import BlobWork
+from schema.batches import BlobWork
 
 
 @dataclass(frozen=True, slots=True)

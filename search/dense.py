@@ -12,7 +12,7 @@ from sqlalchemy import Connection, TextClause, text
 from config.settings import Settings
 from schema import vector_index
 from search.scope import FILES, Scope
-from tasks.embed.encoder import Vectors
+from tasks.embed.vectors import Vectors
 
 EF_SEARCH = 100  # recall@10 of 0.98 and more against exact search in published figures
 

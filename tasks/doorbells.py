@@ -5,6 +5,7 @@ The edge to the broker: its exceptions end here. Only ids travel.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from celery import Celery
 from kombu import Connection, Producer
@@ -13,7 +14,7 @@ from kombu.exceptions import KombuError, OperationalError
 from config.errors import BrokerUnavailableError
 from config.logging import bound
 from config.scrub import scrub
-from schema.ledger import Doorbell
+from schema.bells import Doorbell
 from tasks.pipeline import doorbell, maintain_index
 
 QUEUES = {"discover": "control", "parse": "parse", "embed": "embed", "persist": "persist"}
@@ -30,7 +31,8 @@ class Line:
     def depth(self, stage: str) -> int:
         """Messages that wait in the queue of `stage`, those that workers hold not counted."""
         queue = self._app.amqp.queues[QUEUES[stage]]
-        return int(queue(self._connection.default_channel).queue_declare().message_count)
+        declared: Any = queue(self._connection.default_channel).queue_declare()
+        return int(declared.message_count)
 
     def ring(self, bell: Doorbell) -> None:
         """Announces a batch."""

@@ -2,7 +2,7 @@
 
 from config.errors import EmbeddingError
 from config.logging import get_logger
-from schema import index, ledger
+from schema import batches, index, ledger, vectors
 from schema.ledger import Lease
 from tasks.lease import Keeper
 from tasks.runtime import Runtime
@@ -21,12 +21,12 @@ def persist_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     with runtime.database.transaction() as connection:
         ledger.hold(connection, lease)
         error = EmbeddingError("no vector was stored for this chunk")
-        failed = index.record_failures(connection, lease.batch_id, error)
+        failed = vectors.record_failures(connection, lease.batch_id, error)
         sealed = index.seal(connection, lease.batch_id)
         ledger.finish(connection, lease, {"sealed": sealed})
     # in a transaction of its own: of two batches that end together, the later one sees both
     with runtime.database.reading() as connection:
-        idle = not ledger.open_stages(connection, lease.run_id)
+        idle = not batches.open_stages(connection, lease.run_id)
     if idle:
         settle(runtime)
     log.info("persist.done", batch=lease.batch_id, sealed=sealed, failed=failed)

@@ -4,6 +4,8 @@ A message is a doorbell; the ledger decides whether there is work behind it. Los
 messages therefore cost time, never work.
 """
 
+import faulthandler
+from functools import cache
 from typing import Any
 
 from celery import Task, chain, shared_task
@@ -16,68 +18,71 @@ from tasks.runtime import Runtime
 from tasks.work import work
 
 ORDER = ("parse", "embed", "persist")
-# Celery's own retry covers the blips in which the ledger itself cannot be reached
-BLIPS = {
-    "autoretry_for": (DatabaseUnavailableError,),
-    "retry_backoff": 2,
-    "retry_backoff_max": 60,
-    "retry_jitter": True,
-    "max_retries": 3,
-}
+# Beyond the hard limit, which Celery's main process enforces unless it waits for a dead broker.
+WATCHDOG_MARGIN = 5.0
 
 
-class PipelineTask(Task):
-    """A task whose worker process holds one `Runtime`."""
+class PipelineTask(Task):  # type: ignore[type-arg]  # generic in the stubs, not at run time
+    """A step; Celery's own retry covers the blips in which the ledger cannot be reached."""
 
     abstract = True
-    _runtime: Runtime | None = None
-
-    @property
-    def runtime(self) -> Runtime:
-        """Built by the first task of the process and shared by all."""
-        if PipelineTask._runtime is None:
-            PipelineTask._runtime = Runtime.from_environment()
-        return PipelineTask._runtime
+    autoretry_for = (DatabaseUnavailableError,)
+    retry_backoff = 2
+    retry_backoff_max = 60
+    retry_jitter = True
+    max_retries = 3
 
 
-def _step(task: PipelineTask, stage: str, batch_id: int) -> None:
-    if not work(task.runtime, stage, batch_id):
-        raise Ignore  # ends this chain: whoever does the stage rings the next one
+@cache
+def runtime() -> Runtime:
+    """The tools of this process, made by its first task."""
+    return Runtime.from_environment()
 
 
-@shared_task(bind=True, base=PipelineTask, name="mnemo.discover", **BLIPS)
-def discover(self: PipelineTask, batch_id: int, **_: Any) -> None:
+@shared_task(base=PipelineTask, name="mnemo.discover")
+def discover(batch_id: int, **_: Any) -> None:
     """Lists a source and cuts it into batches."""
-    _step(self, "discover", batch_id)
+    _step("discover", batch_id)
 
 
-@shared_task(bind=True, base=PipelineTask, name="mnemo.parse", **BLIPS)
-def parse(self: PipelineTask, batch_id: int, **_: Any) -> None:
+@shared_task(base=PipelineTask, name="mnemo.parse")
+def parse(batch_id: int, **_: Any) -> None:
     """Parses a batch's files: lexically searchable."""
-    _step(self, "parse", batch_id)
+    _step("parse", batch_id)
 
 
-@shared_task(bind=True, base=PipelineTask, name="mnemo.embed", **BLIPS)
-def embed(self: PipelineTask, batch_id: int, **_: Any) -> None:
+@shared_task(base=PipelineTask, name="mnemo.embed")
+def embed(batch_id: int, **_: Any) -> None:
     """Encodes what a batch's chunks lack."""
-    _step(self, "embed", batch_id)
+    _step("embed", batch_id)
 
 
-@shared_task(bind=True, base=PipelineTask, name="mnemo.persist", **BLIPS)
-def persist(self: PipelineTask, batch_id: int, **_: Any) -> None:
+@shared_task(base=PipelineTask, name="mnemo.persist")
+def persist(batch_id: int, **_: Any) -> None:
     """Seals a batch."""
-    _step(self, "persist", batch_id)
+    _step("persist", batch_id)
 
 
-@shared_task(bind=True, base=PipelineTask, name="mnemo.maintain", **BLIPS)
-def maintain_index(self: PipelineTask, **_: Any) -> None:
+@shared_task(base=PipelineTask, name="mnemo.maintain")
+def maintain_index(**_: Any) -> None:
     """Builds vector indexes that have become worth it, collects what nothing names."""
-    maintain(self.runtime)
+    maintain(runtime())
 
 
-def doorbell(stage: str, batch_id: int) -> Signature:
+def doorbell(stage: str, batch_id: int) -> Signature[None]:
     """The message that announces a batch: the rest of its way as a chain of immutable steps."""
-    steps = {"discover": discover, "parse": parse, "embed": embed, "persist": persist}
     if stage == "discover":
         return discover.si(batch_id)
+    steps = {"parse": parse, "embed": embed, "persist": persist}
     return chain(*(steps[name].si(batch_id) for name in ORDER[ORDER.index(stage) :]))
+
+
+def _step(stage: str, batch_id: int) -> None:
+    limit = runtime().settings.timeouts.task_limit(stage)
+    faulthandler.dump_traceback_later(limit + WATCHDOG_MARGIN, exit=True)
+    try:
+        done = work(runtime(), stage, batch_id)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+    if not done:
+        raise Ignore  # ends this chain: whoever does the stage rings the next one

@@ -12,7 +12,7 @@ import psycopg
 
 from config.errors import BrokerUnavailableError, LeaseLostError, MnemoError
 from config.logging import get_logger
-from schema import ledger
+from schema import bells, ledger
 from schema.ledger import Expired
 from schema.runs import DUE_CHANNEL
 from tasks.doorbells import Doorbells, Line
@@ -98,17 +98,15 @@ class Reconciler:
 
     def _has_due(self, stage: str) -> bool:
         with self._runtime.database.transaction() as connection:
-            return ledger.has_due(connection, stage, self._timeouts.ring_patience)
+            return bells.has_due(connection, stage, self._timeouts.ring_patience)
 
     def _ring_stage(self, line: Line, stage: str) -> bool:
         room = self._runtime.settings.doorbells - line.depth(stage)
         if room <= 0:
             return True
         with self._runtime.database.transaction() as connection:
-            bells = ledger.ring(
-                connection, stage, limit=room, patience=self._timeouts.ring_patience
-            )
-        unsent = list(bells)
+            rung = bells.ring(connection, stage, limit=room, patience=self._timeouts.ring_patience)
+        unsent = list(rung)
         try:
             while unsent:
                 line.ring(unsent[0])
@@ -116,8 +114,8 @@ class Reconciler:
         finally:
             if unsent:
                 with self._runtime.database.transaction() as connection:
-                    ledger.unring(connection, [bell.batch_id for bell in unsent])
-        return len(bells) == room
+                    bells.unring(connection, [bell.batch_id for bell in unsent])
+        return len(rung) == room
 
     def _maintain(self) -> None:
         self._maintained = time.monotonic()

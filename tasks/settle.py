@@ -8,7 +8,7 @@ import uuid
 from sqlalchemy import Connection
 
 from config.logging import get_logger
-from schema import ledger, runs, snapshots
+from schema import batches, runs, snapshots
 from tasks.runtime import Runtime
 
 log = get_logger("settle")
@@ -37,7 +37,7 @@ def batch_outstanding(
     """Makes batches of the snapshot's blobs that need work which nobody does; returns their ids."""
     made = []
     for work in snapshots.outstanding(connection, snapshot_id):
-        made += ledger.create_batches(
+        made += batches.create_batches(
             connection,
             run_id,
             work.stage,

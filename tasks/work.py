@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from config.errors import LeaseLostError, MnemoError, TransientError
 from config.logging import bound, get_logger
-from schema import failures, heartbeats, index, ledger, runs, snapshots
+from schema import batches, failures, heartbeats, ledger, runs, snapshots, vectors
 from schema.ledger import Lease
 from tasks.discover.stage import discover_run
 from tasks.embed.stage import embed_batch
@@ -124,11 +124,11 @@ def give_up(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
                 snapshots.drop_listing(connection, lease.run_id)
                 runs.fail_run(connection, lease.run_id, error)
             case "parse":
-                if not ledger.split(connection, lease):
+                if not batches.split(connection, lease):
                     failures.quarantine_batch(connection, lease.batch_id, error)
                 ledger.give_up(connection, lease, error)
             case "embed":
-                index.record_failures(connection, lease.batch_id, error)
+                vectors.record_failures(connection, lease.batch_id, error)
                 ledger.advance(connection, lease, "persist")
             case _:
                 ledger.postpone(connection, lease, error, runtime.settings.retry_cap)

@@ -13,6 +13,7 @@ from celery import Celery, signals
 
 from config.errors import ConfigurationError
 from config.settings import Settings
+from config.timeouts import TASKS
 from tasks import pipeline
 from workers.queues import ROUTES, declared
 
@@ -92,11 +93,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         },
         # hard limits only: a soft one could interrupt a COMMIT, whose outcome nobody would know
         "task_annotations": {
-            "mnemo.discover": {"time_limit": limits.discover},
-            "mnemo.parse": {"time_limit": limits.parse_task},
-            "mnemo.embed": {"time_limit": limits.embed_task},
-            "mnemo.persist": {"time_limit": limits.persist_task},
-            "mnemo.maintain": {"time_limit": limits.maintenance_task},
+            f"mnemo.{task}": {"time_limit": limits.task_limit(task)} for task in TASKS
         },
     }
 

@@ -10,7 +10,7 @@ from typing import cast
 
 from config.errors import NothingToIndexError
 from config.logging import get_logger
-from schema import ledger, manifests, runs, snapshots
+from schema import batches, ledger, manifests, runs, snapshots
 from schema.ledger import Lease
 from schema.manifests import ManifestFile
 from schema.runs import Run
@@ -83,7 +83,7 @@ def _list(runtime: Runtime, lease: Lease, keeper: Keeper, run: Run, listing: Sca
         with runtime.database.transaction() as connection:
             ledger.hold(connection, lease)
             new = manifests.write_files(connection, snapshot_id, ordinal, piece, PARSER_VERSION)
-            ledger.create_batches(
+            batches.create_batches(
                 connection,
                 run.id,
                 "parse",

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import numpy as np
 
-from tasks.embed.encoder import Vectors, unit_rows
+from tasks.embed.vectors import Vectors, unit_rows
 
 
 class HashEncoder:

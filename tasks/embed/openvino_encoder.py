@@ -21,8 +21,8 @@ from tokenizers import Tokenizer
 from config.errors import EncoderUnavailableError
 from config.logging import get_logger
 from config.settings import Settings
-from tasks.embed.encoder import Vectors, token_batches, unit_rows
 from tasks.embed.models import Model
+from tasks.embed.vectors import Vectors, token_batches, unit_rows
 
 log = get_logger("encoder")
 CONVERSION_VERSION = 1

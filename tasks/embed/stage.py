@@ -13,9 +13,9 @@ from pgvector import HalfVector
 
 from config.errors import EmbeddingError, EncoderUnavailableError
 from config.logging import get_logger
-from schema import index, ledger
-from schema.index import MissingVector
+from schema import ledger, vectors
 from schema.ledger import Lease
+from schema.vectors import MissingVector
 from tasks.embed.encoder import Encoder
 from tasks.embed.inputs import code_input, text_input
 from tasks.lease import Keeper
@@ -42,8 +42,8 @@ def embed_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
         EncoderUnavailableError: this process cannot encode for the batch's models.
     """
     with runtime.database.reading() as connection:
-        missing = index.missing_vectors(connection, lease.batch_id)
-        sources = index.sources_of(connection, (want.blob_id for want in missing))
+        missing = vectors.missing_vectors(connection, lease.batch_id)
+        sources = vectors.sources_of(connection, (want.blob_id for want in missing))
     encoded: dict[str, Encoded] = {}
     for space, wants in _by_space(missing).items():
         _require_model(runtime, space, wants[0])
@@ -52,13 +52,13 @@ def embed_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     with runtime.database.transaction() as connection:
         ledger.hold(connection, lease)
         for space, result in encoded.items():
-            index.store_vectors(
+            vectors.store_vectors(
                 connection, runtime.model_id(space), space, list(result.vectors.items())
             )
         failures = {key: why for result in encoded.values() for key, why in result.failures.items()}
         if failures:
             error = EmbeddingError("the encoder gave no vector")
-            index.record_failures(connection, lease.batch_id, error, failures)
+            vectors.record_failures(connection, lease.batch_id, error, failures)
         count = sum(len(result.vectors) for result in encoded.values())
         ledger.advance(connection, lease, "persist", {"encoded": count})
     log.info("embed.done", batch=lease.batch_id, vectors=count, failed=len(failures))
@@ -106,7 +106,7 @@ def _encode_into(
     while groups:
         group = groups.pop()
         try:
-            vectors = encoder.encode([texts[key] for key in group])
+            found = encoder.encode([texts[key] for key in group])
         except EncoderUnavailableError as exc:
             failing += 1
             if failing > FAILING_CALLS:
@@ -117,7 +117,7 @@ def _encode_into(
                 middle = len(group) // 2
                 groups += [group[:middle], group[middle:]]
             continue
-        for key, vector in zip(group, vectors, strict=True):
+        for key, vector in zip(group, found, strict=True):
             if np.isnan(vector[0]):
                 result.failures[key] = "the model gives a zero or non-finite vector"
             else:

@@ -11,8 +11,8 @@ from sentence_transformers import SentenceTransformer
 from config.errors import EncoderUnavailableError
 from config.logging import get_logger
 from config.settings import Settings
-from tasks.embed.encoder import Vectors, token_batches, unit_rows
 from tasks.embed.models import Model
+from tasks.embed.vectors import Vectors, token_batches, unit_rows
 
 log = get_logger("encoder")
 CHARS_PER_TOKEN = 3  # code under WordPiece, measured 2.9; only orders texts where no tokenizer can

@@ -14,14 +14,22 @@ The vocabulary of captures, the same for every language; each pattern has one ma
 
 and, beside the main one:
 
-    name             what is defined or used; `(#set! name "x")` gives a fixed one
+    name             what is defined or used
     body             where the definition's header, its signature, ends
     receiver         the type a method belongs to, where that is not the definition around it
     qualifier        what the name is looked up in: a receiver, a module
     alias            the local name that an import binds
 
-A name captured by several patterns belongs to the first of them in the file. Names that start with
-an underscore serve predicates only.
+A name captured by several patterns belongs to the first of them in the file. Three settings refine
+a pattern, `(#set! KEY VALUE)`:
+
+    name             a fixed name, for what has none in the source
+    only             a regular expression: the match counts if it fits the text of the captures
+                     whose names start with an underscore, or of `name` if there are none
+    unless           the contrary
+
+They stand in for predicates (`#eq?`, `#match?`), whose evaluation in py-tree-sitter 0.26 reads
+freed memory when the source was read through a function (`node_get_text`).
 """
 
 import time
@@ -31,11 +39,12 @@ from dataclasses import dataclass, field
 from tree_sitter import Node, QueryCursor, Tree
 
 from config.errors import ParseTimeoutError
-from tasks.parse.grammars import Grammar
+from tasks.parse.grammars import Grammar, Settings
 
-WINDOW_BYTES = 1 << 16
-"""The query runs window by window: its cursor cannot be interrupted (`progress_callback` crashes
-py-tree-sitter 0.26), and all matches of a hostile megabyte would not fit in memory."""
+WINDOW_NODES = 250_000
+"""The query runs over a file in windows of about so many nodes; a megabyte of ordinary code is one.
+Its cursor cannot be interrupted (`progress_callback` crashes py-tree-sitter 0.26), and all matches
+of a hostile megabyte would not fit in memory."""
 MAX_MATCHES = 100_000
 """Matches per file, eight times those of a megabyte of Python; behind the last one a file has no
 symbols, but still chunks."""
@@ -85,11 +94,11 @@ class Captures:
         """Files a match under the role of its main capture."""
         match role:
             case "definition":
-                _keep_first(self.definitions, found)
+                _keep_first(self.definitions, found, MAX_DEFINITIONS)
             case "part":
-                _keep_first(self.parts, found)
+                _keep_first(self.parts, found, MAX_DEFINITIONS)
             case "heading":
-                _keep_first(self.headings, found)
+                _keep_first(self.headings, found, MAX_DEFINITIONS)
             case "reference":
                 _keep_first(self.references, found, MAX_MATCHES)
             case "comment":
@@ -102,25 +111,28 @@ class Captures:
                 self.wrappers.append(found.node.byte_range)
 
 
-def capture(tree: Tree, grammar: Grammar, deadline: float) -> Captures:
-    """Everything that the grammar's query finds in a tree.
+def capture(tree: Tree, grammar: Grammar, data: bytes, deadline: float) -> Captures:
+    """Everything that the grammar's query finds in the tree of `data`.
 
     Raises:
         ParseTimeoutError: `deadline`, a `time.monotonic()`, passed.
     """
     captures = Captures()
-    for role, found in _matches(tree.root_node, grammar, deadline):
+    for role, found in _matches(tree.root_node, grammar, data, deadline):
         captures.add(role, found)
     return captures
 
 
-def _matches(root: Node, grammar: Grammar, deadline: float) -> Iterator[tuple[str, Found]]:
+def _matches(
+    root: Node, grammar: Grammar, data: bytes, deadline: float
+) -> Iterator[tuple[str, Found]]:
     mains: dict[int, tuple[str, str, str]] = {}
     total = 0
-    for start in range(0, root.end_byte, WINDOW_BYTES):
+    window = root.end_byte * WINDOW_NODES // root.descendant_count + 1
+    for start in range(0, root.end_byte, window):
         if time.monotonic() > deadline:
             raise ParseTimeoutError("finding symbols took longer than the limit")
-        end = start + WINDOW_BYTES
+        end = start + window
         cursor = QueryCursor(grammar.query, match_limit=MATCH_LIMIT)
         cursor.set_max_start_depth(MAX_DEPTH)
         cursor.set_byte_range(start, end)
@@ -128,11 +140,23 @@ def _matches(root: Node, grammar: Grammar, deadline: float) -> Iterator[tuple[st
             main = mains.get(pattern) or mains.setdefault(pattern, _main(nodes))
             node = nodes[main[0]][0]
             # a node that reaches over windows is found in each of them
-            if start <= node.start_byte < end:
-                total += 1
-                yield main[1], Found(pattern, main[2], node, nodes, grammar.names.get(pattern))
+            if not start <= node.start_byte < end:
+                continue
+            total += 1
+            settings = grammar.settings[pattern]
+            if _counts(settings, nodes, data):
+                yield main[1], Found(pattern, main[2], node, nodes, settings.name)
         if total > MAX_MATCHES:
             return
+
+
+def _counts(settings: Settings, nodes: Nodes, data: bytes) -> bool:
+    expression = settings.only or settings.unless
+    if expression is None:
+        return True
+    tested = [name for name in nodes if name[0] == "_"] or ["name"]
+    text = b" ".join(data[slice(*nodes[name][0].byte_range)] for name in tested)
+    return bool(expression.fullmatch(text)) is bool(settings.only)
 
 
 def _main(nodes: Nodes) -> tuple[str, str, str]:
@@ -141,7 +165,7 @@ def _main(nodes: Nodes) -> tuple[str, str, str]:
     return capture, role, kind
 
 
-def _keep_first(kept: dict[int, Found], found: Found, limit: int = MAX_DEFINITIONS) -> None:
+def _keep_first(kept: dict[int, Found], found: Found, limit: int) -> None:
     key = _place(found)
     before = kept.get(key)
     if before is None and len(kept) >= limit:

@@ -108,21 +108,21 @@ class Chunker:
         return chunks
 
     def _pieces(self) -> Iterator[_Piece]:
-        stack = [*self._items(0, self._source.size, None, self._outline.roots)]
-        stack.reverse()
+        stack = [*self._items(0, self._source.size, None, self._outline.roots)][::-1]
         while stack:
             item = stack.pop()
-            owner = item.owner
+            owner, size = item.owner, self._source.weigh(item.start, item.end)
+            if size == 0:
+                continue
             if item.is_gap or owner is None:
-                yield from self._cut(item)
-            elif self._source.weigh(item.start, item.end) <= _whole_chars(owner):
-                small = self._source.weigh(item.start, item.end) < SMALL_CHARS
-                merges = small or owner.kind in _MERGED_KINDS
+                yield from self._cut(item, size)
+            elif size <= _whole_chars(owner):
+                merges = size < SMALL_CHARS or owner.kind in _MERGED_KINDS
                 yield _Piece(item.start, item.end, owner, item.scope, True, merges)
             elif owner.children:
                 stack += [*self._items(owner.start, owner.end, owner, owner.children)][::-1]
             else:
-                yield from self._cut(item)
+                yield from self._cut(item, size)
 
     def _items(
         self, start: int, end: int, scope: Definition | None, definitions: list[Definition]
@@ -134,18 +134,13 @@ class Chunker:
             start = definition.end
         yield _Item(start, end, scope, scope, is_gap=True)
 
-    def _cut(self, item: _Item) -> Iterator[_Piece]:
+    def _cut(self, item: _Item, size: int) -> Iterator[_Piece]:
         """A range without definitions in it, in pieces that fit."""
-        source = self._source
-        if source.blank(item.start, item.end):
-            return
         cuts: list[int] = []
-        if source.weigh(item.start, item.end) > FULL_CHARS:
-            cuts = (
-                between_nodes(source, self._tree, item.start, item.end)
-                if self._tree
-                else between_lines(source, item.start, item.end)
-            )
+        if size > FULL_CHARS and self._tree:
+            cuts = between_nodes(self._source, self._tree, item.start, item.end)
+        elif size > FULL_CHARS:
+            cuts = between_lines(self._source, item.start, item.end)
         for start, end in pairwise([item.start, *cuts, item.end]):
             yield _Piece(start, end, item.owner, item.scope, False, item.is_gap)
 
@@ -216,7 +211,7 @@ class Chunker:
         line_start = source.line_start(start)
         if start - line_start <= _INDENT_BYTES and source.starts_line(start):
             start = line_start
-        primary = _primary(pieces)
+        primary = self._primary(pieces)
         signature = "\n".join(_signatures(pieces))
         docstring = "\n".join(self._docstrings(pieces))
         name_path = primary.name_path if primary else ""
@@ -234,6 +229,15 @@ class Chunker:
             lexemes=lexemes(name_path, signature, docstring, text),
         )
 
+    def _primary(self, pieces: list[_Piece]) -> Definition | None:
+        """What names a chunk: its first definition, rather no crumb and no constant."""
+        solid = (piece for piece in pieces if not self._is_crumb([piece]))
+        for candidates in (solid, pieces):
+            found = [primary for piece in candidates if (primary := piece.primary())]
+            if found:
+                return next((d for d in found if d.kind != "constant"), found[0])
+        return None
+
     def _docstrings(self, pieces: list[_Piece]) -> Iterator[str]:
         for piece in pieces:
             documented = self._outline.docstrings
@@ -248,12 +252,6 @@ class Chunker:
 def _whole_chars(definition: Definition) -> int:
     holds_definitions = definition.children and definition.kind not in FUNCTIONS
     return WHOLE_CHARS if holds_definitions else FULL_CHARS
-
-
-def _primary(pieces: list[_Piece]) -> Definition | None:
-    """What names a chunk: its first definition, one that is more than a constant if there is."""
-    found = [primary for piece in pieces if (primary := piece.primary())]
-    return next((d for d in found if d.kind != "constant"), found[0] if found else None)
 
 
 def _signatures(pieces: list[_Piece]) -> Iterator[str]:

@@ -22,6 +22,8 @@ NAME_PATH_CHARS = 500
 QUALIFIER_CHARS = 120
 SIGNATURE_CHARS = 300
 DOCSTRING_CHARS = 2_000
+TEXT_CHARS = 1 << 20
+"""Of what several definitions of a chunk make together."""
 REFERENCE_KINDS = frozenset({"call", "import", "inherit", "type"})
 
 
@@ -213,6 +215,10 @@ def _rows(plain: Any, convert: Callable[[list[Any]], _Value]) -> list[_Value]:
 def _chunk(row: list[Any], extent: Extent) -> Chunk:
     if tuple(map(type, row)) not in _CHUNK:
         raise ValueError("a chunk's fields are of wrong types")
+    name = row[1] or ""
+    _check_texts(row[0], name, limit=NAME_CHARS)
+    _check_texts(row[2], limit=NAME_PATH_CHARS)
+    _check_texts(row[3], row[4], limit=TEXT_CHARS)
     extent.check(*row[5:9])
     _check_lexemes(row[9])
     return Chunk(*row)
@@ -221,6 +227,8 @@ def _chunk(row: list[Any], extent: Extent) -> Chunk:
 def _symbol(row: list[Any], extent: Extent) -> Symbol:
     if tuple(map(type, row)) != _SYMBOL:
         raise ValueError("a symbol's fields are of wrong types")
+    _check_texts(row[0], row[1], limit=NAME_CHARS)
+    _check_texts(row[2], row[3], limit=NAME_PATH_CHARS)
     extent.check(*row[4:8])
     return Symbol(*row)
 
@@ -228,10 +236,19 @@ def _symbol(row: list[Any], extent: Extent) -> Symbol:
 def _reference(row: list[Any], extent: Extent) -> Reference:
     if tuple(map(type, row)) != _REFERENCE or row[0] not in REFERENCE_KINDS:
         raise ValueError("a reference's fields are of wrong types")
+    _check_texts(*row[1:5], limit=NAME_PATH_CHARS)
     lines = row[5]
     if not lines or not _ascending(lines, 1, extent.lines):
         raise ValueError("a reference's lines are not ascending or outside")
     return Reference(*row)
+
+
+def _check_texts(*texts: str, limit: int) -> None:
+    for text in texts:
+        if len(text) > limit or "\0" in text:
+            raise ValueError("a text that is too long, or holds NUL")
+        if not text.isascii():
+            text.encode()  # raises a ValueError for half a character
 
 
 def _check_lexemes(lexemes: dict[str, Any]) -> None:

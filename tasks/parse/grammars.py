@@ -1,7 +1,8 @@
 """Grammars and their tag queries, loaded when first needed: a process pays for what it parses."""
 
+import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module, resources
 
@@ -26,18 +27,27 @@ _READ_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
+class Settings:
+    """What `#set!` says about a pattern; `tasks.parse.captures` explains it."""
+
+    name: str | None
+    only: re.Pattern[bytes] | None
+    unless: re.Pattern[bytes] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Grammar:
     """A language that can be parsed.
 
     Attributes:
         language: tree-sitter's tables.
         query: the tag query; `tasks.parse.captures` tells what its captures mean.
-        names: pattern → the name that `#set! name` gives to what it captures.
+        settings: of each of its patterns.
     """
 
     language: Language
     query: Query
-    names: dict[int, str] = field(default_factory=dict)
+    settings: list[Settings]
 
     def parse(self, data: bytes, deadline: float) -> Tree:
         """The syntax tree of UTF-8 source.
@@ -73,6 +83,14 @@ def grammar(language: str) -> Grammar:
     folder = resources.files("tasks.parse") / "queries"
     names = _QUERIES.get(language, (language,))
     query = Query(table, "".join((folder / f"{name}.scm").read_text("utf-8") for name in names))
-    settings = (query.pattern_settings(pattern) for pattern in range(query.pattern_count))
-    fixed = {pattern: str(kept["name"]) for pattern, kept in enumerate(settings) if "name" in kept}
-    return Grammar(table, query, fixed)
+    return Grammar(table, query, [_settings(query, n) for n in range(query.pattern_count)])
+
+
+def _settings(query: Query, pattern: int) -> Settings:
+    kept = query.pattern_settings(pattern)
+    only, unless = kept.get("only"), kept.get("unless")
+    return Settings(
+        kept.get("name"),
+        re.compile(only.encode()) if only else None,
+        re.compile(unless.encode()) if unless else None,
+    )

@@ -16,7 +16,7 @@ from tasks.parse.source import Source
 HEADED = frozenset({"section", "block"})
 """Parts named by a heading, a key or a selector instead of a name."""
 
-_TEMPLATE_ARGUMENTS = re.compile(r"<[^<>]*>")
+_TEMPLATE_ARGUMENTS = re.compile(r"(?<=\w)<[^<>]*>")
 _RECEIVER_NOISE = re.compile(
     r"[*&()\s]|\[.*|\.prototype$|^(?:module\.)?exports\b|^(?:this|window|global)\b"
 )
@@ -38,8 +38,9 @@ def read(source: Source, span: Span, chars: int) -> str:
 
 def split_name(name: str) -> list[str]:
     """`A<T>::b` → A, b. Operators keep their signs."""
-    if "<" in name and "operator" not in name:
-        name = _TEMPLATE_ARGUMENTS.sub("", name)
+    found = 0 if "operator" in name else 1
+    while found:
+        name, found = _TEMPLATE_ARGUMENTS.subn("", name)
     return [part for part in name.split("::") if part] or [name]
 
 
@@ -48,7 +49,8 @@ def name_parts(source: Source, found: Found, kind: str) -> list[str]:
     span = found.span("name")
     if kind in HEADED:
         text = read(source, span, NAME_CHARS) if span else signature_of(source, found, kind, [])
-        return [_CLOSING_HASHES.sub("", text).strip("'\"") or text]
+        name = _CLOSING_HASHES.sub("", text[:NAME_CHARS]).strip("'\"")
+        return [name or text[:NAME_CHARS]]
     if not span:
         return []
     parts = split_name(read(source, span, NAME_CHARS).strip("'\"`"))

@@ -157,12 +157,14 @@ class _Builder:
             self._stack.append(definition)
 
     def _define(self, extent: _Extent, parent: Definition | None) -> Definition | None:
-        """The definition at `extent`; None for a constant that is local, or an import."""
+        """The definition at `extent`; None for a nameless symbol, a local or imported constant."""
         source, found, kind = self._source, extent.found, extent.kind
         is_local = parent is not None and (parent.is_local or parent.kind in FUNCTIONS)
         if kind == "constant" and (is_local or self._holds_import(extent)):
             return None
         parts = name_parts(source, found, kind)
+        if extent.is_symbol and not (parts and parts[-1]):
+            return None  # the parser made the name up, to go on behind an error
         if kind == "function" and (
             is_qualified(source, found, parts) or (parent and parent.kind in TYPES)
         ):

@@ -32,7 +32,7 @@ def parse_source(source: str, language: str, deadline: float) -> ParsedFile:
     root = tree.root_node
     if root.is_error and root.child_count > MAX_LOOSE_NODES:
         return ParsedFile(Chunker(measured, None, Outline()).chunks(deadline), [], [], True)
-    captures = capture(tree, table, deadline)
+    captures = capture(tree, table, measured.data, deadline)
     outlined = outline(measured, captures)
     return ParsedFile(
         Chunker(measured, tree, outlined).chunks(deadline),

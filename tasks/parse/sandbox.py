@@ -135,20 +135,24 @@ class Sandbox:
             raise ConfigurationError(f"the parser process cannot be started: {exc}") from exc
         except OSError as exc:
             raise TransientError(f"the parser process cannot be started now: {exc}") from exc
+        self._greet(process)
+        return process
+
+    def _greet(self, process: Process) -> None:
         try:
-            greeting = process.ask(b"", START_SECONDS)
+            if process.ask(b"", START_SECONDS) == READY:
+                return
         except SilentError as exc:
             process.kill()
-            raise TransientError(
-                f"the parser process did not start within {START_SECONDS:g} s"
-            ) from exc
-        except (GoneError, ValueError) as exc:
+            message = f"the parser process did not start within {START_SECONDS:g} s"
+            raise TransientError(message) from exc
+        except GoneError as exc:
             how = _ending(process.bury(), process.last_words())
             raise ConfigurationError(f"the parser process does not start: it {how}") from exc
-        if greeting != READY:
-            process.kill()
-            raise ConfigurationError("the parser process does not speak the parser's language")
-        return process
+        except ValueError:
+            pass  # as another greeting
+        process.kill()
+        raise ConfigurationError("the parser process does not speak the parser's language")
 
     def _ask(self, process: Process, request: bytes) -> Any:
         try:

@@ -86,8 +86,8 @@ class Source:
     def offset(self, start: int, weight: int) -> int:
         """The greatest offset from `start` on with at most `weight` visible characters between."""
         goal = self.weight(start) + weight
-        at = (bisect_right(self._sums, goal) - 1) * _STEP
-        seen = self._sums[at // _STEP]
+        step = bisect_right(self._sums, goal) - 1
+        at, seen = min(step * _STEP, self.size), self._sums[step]
         while at < self.size and seen + self._weights[at] <= goal:
             seen += self._weights[at]
             at += 1

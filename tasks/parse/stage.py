@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from config.errors import ParseError
 from config.logging import get_logger
-from schema import failures, index, ledger, snapshots
+from schema import batches, failures, index, ledger, snapshots
 from schema.index import ChunkRow, ParsedBlob, ReferenceRow, Source, SymbolRow
 from schema.ledger import Lease
 from schema.tsvector import TsVector
@@ -56,12 +56,12 @@ def parse_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
                 delay=RETRY_ALONE_SECONDS,
             )
         if outcome.unread:
-            ledger.create_batch(connection, lease.run_id, "parse", blob_ids=outcome.unread)
+            batches.create_batch(connection, lease.run_id, "parse", blob_ids=outcome.unread)
         chunks = sum(len(blob.chunks) for blob in outcome.parsed)
         ledger.advance(connection, lease, "embed", {"chunks": chunks})
     # in a transaction of its own: of two batches that end together, the later one sees both
     with runtime.database.transaction() as connection:
-        if not ledger.open_stages(connection, lease.run_id) & {"discover", "parse"}:
+        if not batches.open_stages(connection, lease.run_id) & {"discover", "parse"}:
             snapshots.settle_parsed(connection)
     log.info("parse.done", batch=lease.batch_id, files=len(outcome.parsed), chunks=chunks)
 

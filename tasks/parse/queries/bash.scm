@@ -10,7 +10,7 @@
 (command
   name: (command_name (word) @_source)
   argument: [(word) (string) (raw_string) (concatenation)] @name
-  (#any-of? @_source "source" ".")) @reference.import
+  (#set! only "source|[.]")) @reference.import
 (command
   name: (command_name (word) @name)
-  (#not-match? @name "^(source|[.]|\\[)$")) @reference.call
+  (#set! unless "source|[.]|\\[")) @reference.call

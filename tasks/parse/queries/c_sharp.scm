@@ -12,7 +12,7 @@
 (field_declaration
   (modifier) @_modifier
   (variable_declaration (variable_declarator name: (_) @name))
-  (#eq? @_modifier "const")) @definition.constant
+  (#set! only "const")) @definition.constant
 
 (comment) @comment
 

@@ -48,7 +48,7 @@
 (comment) @comment
 
 (call_expression
-  function: (identifier) @name (#not-eq? @name "require")) @reference.call
+  function: (identifier) @name (#set! unless "require")) @reference.call
 (call_expression
   function: (member_expression
     object: (_) @qualifier
@@ -81,24 +81,24 @@
   value: (call_expression
     function: (identifier) @_require
     arguments: (arguments . (string (string_fragment) @name)))
-  (#eq? @_require "require")) @reference.import
+  (#set! only "require")) @reference.import
 (variable_declarator
   name: (object_pattern (shorthand_property_identifier_pattern) @name)
   value: (call_expression
     function: (identifier) @_require
     arguments: (arguments . (string (string_fragment) @qualifier)))
-  (#eq? @_require "require")) @reference.import
+  (#set! only "require")) @reference.import
 (variable_declarator
   name: (object_pattern (pair_pattern key: (property_identifier) @name value: (identifier) @alias))
   value: (call_expression
     function: (identifier) @_require
     arguments: (arguments . (string (string_fragment) @qualifier)))
-  (#eq? @_require "require")) @reference.import
+  (#set! only "require")) @reference.import
 (expression_statement
   (call_expression
     function: (identifier) @_require
     arguments: (arguments . (string (string_fragment) @name)))
-  (#eq? @_require "require")) @reference.import
+  (#set! only "require")) @reference.import
 (call_expression
   function: (import)
   arguments: (arguments . (string (string_fragment) @name))) @reference.import

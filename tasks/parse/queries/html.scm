@@ -3,12 +3,11 @@
     (attribute
       (attribute_name) @_attribute
       (quoted_attribute_value (attribute_value) @name)))
-  (#eq? @_attribute "src")) @reference.import
+  (#set! only "src")) @reference.import
 (element
   (start_tag
     (tag_name) @_tag
     (attribute
       (attribute_name) @_attribute
       (quoted_attribute_value (attribute_value) @name)))
-  (#eq? @_tag "link")
-  (#eq? @_attribute "href")) @reference.import
+  (#set! only "link href")) @reference.import

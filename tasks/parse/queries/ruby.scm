@@ -16,14 +16,14 @@
 (call
   !receiver
   method: (identifier) @name
-  (#not-match? @name "^(require|require_relative|load|autoload|include|extend|prepend)$"))
+  (#set! unless "require|require_relative|load|autoload|include|extend|prepend"))
   @reference.call
 (call
   receiver: [
     (constant) @name
     (scope_resolution scope: (_)? @qualifier name: (constant) @name)]
   method: (identifier) @_new
-  (#eq? @_new "new")) @reference.call
+  (#set! only "new")) @reference.call
 
 (superclass
   [(constant) @name
@@ -34,10 +34,10 @@
   arguments: (argument_list
     [(constant) @name
      (scope_resolution scope: (_)? @qualifier name: (constant) @name)])
-  (#any-of? @_mixin "include" "extend" "prepend")) @reference.inherit
+  (#set! only "include|extend|prepend")) @reference.inherit
 
 (call
   !receiver
   method: (identifier) @_require
   arguments: (argument_list . (string (string_content) @name))
-  (#any-of? @_require "require" "require_relative" "load" "autoload")) @reference.import
+  (#set! only "require|require_relative|load|autoload")) @reference.import

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ import pytest
 from config.errors import DatabaseUnavailableError, EncoderUnavailableError, PermanentError
 from schema.failures import Failure, list_failures
 from tasks import work as work_module
-from tasks.embed.encoder import Vectors
 from tasks.embed.hash_encoder import HashEncoder
+from tasks.embed.vectors import Vectors
 from tasks.parse.sandbox import Sandbox
 from tasks.runtime import Runtime
 from tasks.verify import verify_repository
@@ -222,7 +223,7 @@ def test_a_worker_for_another_model_writes_nothing_wrong(
     assert all("MNEMO_TEXT_MODEL" in (failure.message or "") for failure in failures(pipeline))
 
 
-def drained_at_once(pipeline: Pipeline, repository: Path) -> dict[str, object]:
+def drained_at_once(pipeline: Pipeline, repository: Path) -> dict[str, Any]:
     """Indexes without waiting for the delays between attempts."""
     asked = pipeline.ask(repository)
     while pipeline.sql("SELECT 1 FROM batches WHERE state = 'pending'"):

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -24,8 +25,7 @@ WAIT_SECONDS = 20
 def app(settings: Settings) -> Iterator[App]:
     """The Celery application on the session's broker, whose queues are empty."""
     app = create_app(settings)
-    with app.connection_for_write() as connection:
-        connection.default_channel.client.flushall()
+    wipe(app)
     yield app
     app.close()
 
@@ -40,6 +40,13 @@ def depth(app: App, stage: str) -> int:
     """Messages in the queue of a stage."""
     with Doorbells(app).connected() as line:
         return line.depth(stage)
+
+
+def wipe(app: App) -> None:
+    """Empties the broker."""
+    with app.connection_for_write() as connection:
+        channel: Any = connection.default_channel
+        channel.client.flushall()
 
 
 def test_a_new_run_is_announced(
@@ -74,8 +81,7 @@ def test_a_wiped_broker_is_filled_again(
     reconciler = Reconciler(runtime, Doorbells(app))
     pipeline.ask(make_repository({"a.py": PYTHON}))
     reconciler.tick()
-    with app.connection_for_write() as connection:
-        connection.default_channel.client.flushall()
+    wipe(app)
     time.sleep(0.02)
 
     reconciler.tick()

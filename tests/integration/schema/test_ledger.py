@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import Connection, text
 
 from config.errors import BrokerUnavailableError, LeaseLostError
-from schema import ledger
+from schema import batches, bells, ledger
+from schema.batches import BlobWork
 from schema.database import Database
-from schema.ledger import BlobWork, Lease
+from schema.ledger import Lease
 
 NewRun = Callable[[], uuid.UUID]
 SECONDS = 30.0
@@ -40,7 +41,7 @@ def batch(database: Database, new_run: NewRun) -> int:
     """A batch that is due for parsing."""
     run_id = new_run()
     with database.transaction() as connection:
-        return ledger.create_batch(connection, run_id, "parse")
+        return batches.create_batch(connection, run_id, "parse")
 
 
 @pytest.fixture
@@ -236,14 +237,14 @@ def test_a_paused_queue_gives_no_work(database: Database, batch: int, claim: Cla
 
     assert claim(batch) is None
     with database.transaction() as connection:
-        assert [] == ledger.ring(connection, "parse", limit=10, patience=20)
+        assert [] == bells.ring(connection, "parse", limit=10, patience=20)
 
 
 def test_a_batch_is_rung_once(database: Database, batch: int) -> None:
     """It is not announced again while its message may still be on the way."""
     with database.transaction() as connection:
-        [bell] = ledger.ring(connection, "parse", limit=10, patience=20)
-        again = ledger.ring(connection, "parse", limit=10, patience=20)
+        [bell] = bells.ring(connection, "parse", limit=10, patience=20)
+        again = bells.ring(connection, "parse", limit=10, patience=20)
 
     assert bell.batch_id == batch
     assert again == []
@@ -254,17 +255,17 @@ def test_a_doorbell_that_nobody_heard_rings_again(database: Database, batch: int
     for _ in range(2):
         with database.transaction() as connection:
             assert [batch] == [
-                bell.batch_id for bell in ledger.ring(connection, "parse", limit=10, patience=0)
+                bell.batch_id for bell in bells.ring(connection, "parse", limit=10, patience=0)
             ]
 
 
 def test_a_doorbell_that_was_not_sent_is_taken_back(database: Database, batch: int) -> None:
     """With the broker down the batch stays to be announced."""
     with database.transaction() as connection:
-        ledger.ring(connection, "parse", limit=10, patience=20)
-        ledger.unring(connection, [batch])
+        bells.ring(connection, "parse", limit=10, patience=20)
+        bells.unring(connection, [batch])
 
-        assert ledger.has_due(connection, "parse", 20)
+        assert bells.has_due(connection, "parse", 20)
 
 
 def test_doorbells_are_fair_among_runs(database: Database, new_run: NewRun) -> None:
@@ -272,11 +273,11 @@ def test_doorbells_are_fair_among_runs(database: Database, new_run: NewRun) -> N
     huge, small = new_run(), new_run()
     with database.transaction() as connection:
         for _ in range(20):
-            ledger.create_batch(connection, huge, "parse")
-        wanted = ledger.create_batch(connection, small, "parse")
-        bells = ledger.ring(connection, "parse", limit=2, patience=20)
+            batches.create_batch(connection, huge, "parse")
+        wanted = batches.create_batch(connection, small, "parse")
+        rung = bells.ring(connection, "parse", limit=2, patience=20)
 
-    assert wanted in [bell.batch_id for bell in bells]
+    assert wanted in [bell.batch_id for bell in rung]
 
 
 def test_batches_are_filled_by_bytes(database: Database, new_run: NewRun) -> None:
@@ -285,7 +286,7 @@ def test_batches_are_filled_by_bytes(database: Database, new_run: NewRun) -> Non
     sizes = [60, 60, 30, 500, 10]
     with database.transaction() as connection:
         blobs = [_blob(connection, number, size) for number, size in enumerate(sizes)]
-        made = ledger.create_batches(
+        made = batches.create_batches(
             connection, run_id, "parse", blobs, max_bytes=100, max_blobs=10
         )
         rows = connection.execute(text("SELECT size, batch_id FROM blobs ORDER BY id"))
@@ -299,10 +300,10 @@ def test_a_failing_batch_is_halved(database: Database, new_run: NewRun, claim: C
     run_id = new_run()
     with database.transaction() as connection:
         ids = [_blob(connection, number, 1).id for number in range(3)]
-        batch_id = ledger.create_batch(connection, run_id, "parse", blob_ids=ids)
+        batch_id = batches.create_batch(connection, run_id, "parse", blob_ids=ids)
     lease = held(claim(batch_id))
     with database.transaction() as connection:
-        halves = ledger.split(connection, lease)
+        halves = batches.split(connection, lease)
         rows = connection.execute(text("SELECT batch_id FROM blobs ORDER BY id")).scalars()
 
         assert list(rows) == [halves[0], halves[1], halves[1]]

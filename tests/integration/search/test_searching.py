@@ -9,8 +9,8 @@ import pytest
 from config.errors import BadInputError, EncoderUnavailableError, UnknownRepositoryError
 from search.query import Answer, Mode, Searcher
 from search.scope import Scope
-from tasks.embed.encoder import Vectors
 from tasks.embed.hash_encoder import HashEncoder
+from tasks.embed.vectors import Vectors
 from tasks.maintenance import maintain
 from tests.harness import Pipeline
 
@@ -102,7 +102,7 @@ def test_vector_mode_asks_vectors_only(search: Search) -> None:
         ({"repository": "web", "language": "python"}, ["src/http/parser.py"]),
     ],
 )
-def test_filters_narrow(search: Search, scope: dict[str, str], expected: list[str]) -> None:
+def test_filters_narrow(search: Search, scope: dict[str, Any], expected: list[str]) -> None:
     """By repository, language and path."""
     assert search.paths("parse request line", **scope) == expected
     assert set(search.paths("parse request line", "vector", **scope)) <= set(expected)

@@ -75,14 +75,14 @@ def check(source: str, parsed: ParsedFile) -> None:
     assert parsed == ParsedFile.from_plain(parsed.to_plain(), source=data)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.text(max_size=2_000), st.sampled_from(LANGUAGES))
 def test_no_text_is_lost(source: str, language: str) -> None:
     """Whatever it is, in whatever language it claims to be."""
     check(source, parse_source(source, language, NEVER))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=60), st.sampled_from(LANGUAGES))
 def test_no_broken_code_is_lost(fragments: list[str], language: str) -> None:
     """Halves of constructs in any order."""
@@ -91,7 +91,7 @@ def test_no_broken_code_is_lost(fragments: list[str], language: str) -> None:
     check(source, parse_source(source, language, NEVER))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data(), st.sampled_from(SAMPLES))
 def test_no_mutilated_file_is_lost(data: st.DataObject, sample: Path) -> None:
     """A real file, cut short, with a piece of it repeated and one taken out."""

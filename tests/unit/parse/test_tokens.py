@@ -1,7 +1,7 @@
 """Code-aware words: compounds and their parts, weights and positions as PostgreSQL packs them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.parse.document import (
@@ -85,6 +85,7 @@ def test_positions_end_where_postgresql_ends_them() -> None:
     assert [MAX_POSITION] == found[f"w{MAX_POSITION + 9}"]
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.text())
 def test_no_text_gives_what_postgresql_refuses(
     name_path: str, signature: str, docstring: str, body: str
@@ -105,6 +106,7 @@ def test_no_text_gives_what_postgresql_refuses(
     assert size <= MAX_LEXEMES_BYTES
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_query_is_cut_like_the_index(text: str) -> None:
     """Both sides must find each other."""

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.embed.encoder import token_batches, unit_rows
 from tasks.embed.hash_encoder import HashEncoder
+from tasks.embed.vectors import token_batches, unit_rows
 
 
 @given(st.lists(st.integers(0, 300), max_size=200), st.integers(1, 4_096))

@@ -1,5 +1,7 @@
 """The Celery application: settings that keep work from being lost, and the broker guard."""
 
+from typing import Any
+
 import kombu.transport.redis
 import pytest
 import redis.exceptions
@@ -65,7 +67,7 @@ def test_every_task_has_a_queue_and_a_hard_limit(app: App) -> None:
 
     assert ours <= ROUTES.keys()
     for name in ours:
-        assert app.tasks[name].time_limit > 0
+        assert (app.tasks[name].time_limit or 0) > 0
         assert app.tasks[name].soft_time_limit is None
 
 
@@ -109,21 +111,21 @@ def test_an_unknown_queue_is_named() -> None:
         ("embed", ["mnemo.embed", "mnemo.persist"]),
     ],
 )
-def test_a_doorbell_is_the_rest_of_the_way(app: App, stage: str, steps: list[str]) -> None:
+@pytest.mark.usefixtures("app")
+def test_a_doorbell_is_the_rest_of_the_way(stage: str, steps: list[str]) -> None:
     """A chain of immutable steps that carry the batch's id and nothing else."""
-    assert app
-    chain = doorbell(stage, 7)
+    chain: Any = doorbell(stage, 7)
 
     assert steps == [step.task for step in chain.tasks]
     assert {(7,)} == {tuple(step.args) for step in chain.tasks}
     assert all(step.immutable for step in chain.tasks)
 
 
-def test_a_closed_channel_is_a_connection_error(app: App) -> None:
+@pytest.mark.usefixtures("app")
+def test_a_closed_channel_is_a_connection_error() -> None:
     """Kombu 5.7.0 raises AttributeError there, which ends the worker."""
-    assert app
-    channel = object.__new__(kombu.transport.redis.Channel)
+    channel: Any = object.__new__(kombu.transport.redis.Channel)
     channel.connection = None
 
     with pytest.raises(redis.exceptions.ConnectionError):
-        channel._connparams()  # type: ignore[attr-defined]  # private, and defective
+        channel._connparams()
