@@ -4,6 +4,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 REPO ?= .
+# a package index with torch's CPU build, for Linux on x86-64 (README, "Installing")
+TORCH_INDEX ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
@@ -30,6 +32,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "installing (a minute or two, once)"
+	@$(if $(TORCH_INDEX),$(PIP) --index-url "$(TORCH_INDEX)" torch)
 	@$(PIP) -e .
 	@touch $@
 

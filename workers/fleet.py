@@ -54,6 +54,7 @@ def environment(settings: Settings, identity: str, threads: int) -> dict[str, st
         "MNEMO_WORKER_ID": identity,
         "MNEMO_ENCODER_THREADS": str(threads),
         "OMP_NUM_THREADS": str(threads),
+        "DO_NOT_TRACK": "1",  # heeded by the hub's client
         "REMAP_SIGTERM": "SIGQUIT",  # Celery's soft shutdown instead of waiting without end
     }
 

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import openvino as ov  # type: ignore[import-untyped]  # ships no types
 from tokenizers import Tokenizer
 
 from config.errors import EncoderUnavailableError
 from config.logging import get_logger
 from config.settings import Settings
 from tasks.embed.models import Model
+from tasks.embed.untracked_openvino import openvino as ov
 from tasks.embed.vectors import Vectors, token_batches, unit_rows
 
 log = get_logger("encoder")

@@ -1,5 +1,8 @@
 """Encoders: batches, unit vectors, and the stand-in for tests."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,3 +63,15 @@ def test_texts_with_common_words_are_near() -> None:
     """Enough meaning for a test to find something."""
     a, b, c = HashEncoder().encode(["load the user", "load a user", "delete all invoices"])
     assert a @ b > a @ c
+
+
+def test_openvino_reports_to_nobody() -> None:
+    """It would send an event for every import, and write an identity into the home folder."""
+    code = (
+        "from tasks.embed import openvino_encoder\n"
+        "from openvino.tools.ovc import telemetry_utils\n"
+        "print(telemetry_utils.tm.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "openvino.tools.ovc.telemetry_stub"
