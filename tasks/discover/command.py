@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final, Literal
 
 from config.errors import ConfigurationError
+from tasks.discover.scratch import disk_faults
 
 Transport = Literal["https", "file", "none"]
 Overrun = Literal["time", "size"]
@@ -43,7 +44,6 @@ _FLAGS: Final = (
     "fetch.fsck.badTimezone=ignore",
     "fetch.fsck.missingSpaceBeforeDate=ignore",
     "fetch.fsck.zeroPaddedFilemode=ignore",
-    "fetch.unpackLimit=1",  # one pack, never thousands of loose files
     "gc.auto=0",
     "maintenance.auto=false",
     "http.followRedirects=false",
@@ -128,12 +128,19 @@ class Git:
         self._flags = [part for flag in (*_FLAGS, *flags) for part in ("-c", flag)]
         self._executable = executable
         self._environment = _environment(home, Path(executable).parent, transport)
-        (home / ".gitconfig").write_text(_CONFIGURATION)
+        with disk_faults(home):
+            (home / ".gitconfig").write_text(_CONFIGURATION)
 
     def run(self, *arguments: str, limits: Limits, cwd: Path | None = None) -> Finished:
-        """Runs one command to its end or its limit; kills whatever it started."""
-        output: BinaryIO = tempfile.TemporaryFile(dir=self._home)  # noqa: SIM115 - the caller's to read
-        with tempfile.TemporaryFile(dir=self._home) as errors:
+        """Runs one command to its end or its limit; kills whatever it started.
+
+        Raises:
+            TransientError: the disk is full.
+        """
+        with disk_faults(self._home):
+            output: BinaryIO = tempfile.TemporaryFile(dir=self._home)  # noqa: SIM115 - the caller's to read
+            errors: BinaryIO = tempfile.TemporaryFile(dir=self._home)  # noqa: SIM115 - closed below
+        with errors:
             process = self.start(*arguments, limits=limits, cwd=cwd, stdout=output, stderr=errors)
             try:
                 overrun = _wait(process, limits)

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from config.errors import SourceNotFoundError
 from tasks.discover.disk import DiskTree
 from tasks.discover.ignore import IgnoreRules, is_ignored, parse_rules
-from tasks.discover.skip import MAX_PATH_BYTES
+from tasks.discover.skip import MAX_PATH_BYTES, Reason
 from tasks.discover.tree import TreeEntry
 
 _IGNORE_FILE: Final = b".gitignore"
@@ -24,22 +25,29 @@ Chain = tuple[IgnoreRules, ...]
 @dataclass(frozen=True, slots=True)
 class _Found:
     path: bytes
-    status: os.stat_result
+    mode: int
+    size: int
     chain: Chain
     """The rules that its folder is under."""
 
     @property
     def is_folder(self) -> bool:
-        return stat.S_ISDIR(self.status.st_mode)
+        return stat.S_ISDIR(self.mode)
+
+    def skipped(self, reason: Reason) -> TreeEntry:
+        return TreeEntry(self.path, self.mode, 0, skip=reason)
 
 
 class Folder(DiskTree):
     """A plain folder, open for reading."""
 
     def entries(self) -> Iterator[TreeEntry]:
-        """Every path that is not ignored; a folder only where it cannot be entered."""
-        root = _Found(b"", self._disk.stat(b"."), ())
-        pending = [self._inside(root)]
+        """Every path that is not ignored; a folder only where it cannot be entered.
+
+        Raises:
+            SourceNotFoundError: the folder itself cannot be listed.
+        """
+        pending = [self._inside(_Found(b"", stat.S_IFDIR, 0, ()))]
         while pending:
             found = next(pending[-1], None)
             if found is None:
@@ -49,30 +57,31 @@ class Folder(DiskTree):
             elif found.is_folder:
                 pending.append(self._inside(found))
             else:
-                yield TreeEntry(found.path, found.status.st_mode, found.status.st_size)
+                yield TreeEntry(found.path, found.mode, found.size)
 
     def _inside(self, folder: _Found) -> Iterator[_Found | TreeEntry]:
         """What a folder holds, in the order of full paths; the folder itself if it is closed."""
         if len(folder.path) > MAX_PATH_BYTES:
-            yield TreeEntry(folder.path, folder.status.st_mode, 0, skip="path_too_long")
+            yield folder.skipped("path_too_long")
             return
         try:
             listing = self._disk.listing(folder.path)
-        except OSError:
-            yield TreeEntry(folder.path, folder.status.st_mode, 0, skip="unreadable")
+        except OSError as exc:
+            if not folder.path:
+                raise SourceNotFoundError(f"the folder cannot be listed: {exc.strerror}") from exc
+            yield folder.skipped("unreadable")
             return
         prefix = folder.path + b"/" if folder.path else b""
-        chain = self._chain(folder.chain, prefix, dict(listing))
+        chain = folder.chain
+        if any(name == _IGNORE_FILE for name, _ in listing):
+            chain = self._with_rules(chain, prefix)
         for name, status in sorted(listing, key=_order):
-            found = _Found(prefix + name, status, chain)
+            found = _Found(prefix + name, status.st_mode, status.st_size, chain)
             if name != b".git" and not is_ignored(chain, _asked(found)):
                 yield found
 
-    def _chain(self, chain: Chain, prefix: bytes, names: dict[bytes, os.stat_result]) -> Chain:
+    def _with_rules(self, chain: Chain, prefix: bytes) -> Chain:
         """`chain` and the rules of the folder itself; git does not follow a symlink to rules."""
-        status = names.get(_IGNORE_FILE)
-        if status is None or not stat.S_ISREG(status.st_mode):
-            return chain
         content = self._disk.read(prefix + _IGNORE_FILE, max_bytes=_MAX_IGNORE_BYTES)
         if isinstance(content, str):
             return chain

@@ -22,7 +22,7 @@ from tasks.discover.complaint import error_of, is_unsound
 from tasks.discover.objects import ObjectReader
 from tasks.discover.refs import ResolvedRef, choose, is_commit_id, parse_listing
 from tasks.discover.remote import Resolver, check_url
-from tasks.discover.scratch import scratch_folder
+from tasks.discover.scratch import disk_faults, scratch_folder
 from tasks.discover.skip import Reason
 from tasks.discover.source import Source
 from tasks.discover.tree import TreeEntry
@@ -31,7 +31,10 @@ MAX_CLONE_BYTES: Final = 4 << 30
 """Of one commit without its large files; all of Linux has 0.3 GiB."""
 
 LISTING_BYTES: Final = 256 << 20
-"""Of refs, or of paths: about 2.5 million. A dozen tree objects can name billions."""
+"""Of paths: about 2.5 million. A dozen tree objects can name billions."""
+
+REFS_BYTES: Final = 64 << 20
+"""Of refs: about a million, which are held in memory."""
 
 _SHA1_DIGITS: Final = 40
 _PIECE_BYTES: Final = 1 << 20
@@ -81,7 +84,7 @@ class Repository:
         ordinary = ref is not None and ref != "HEAD" and not ref.startswith("refs/")
         only = ("--heads", "--tags") if ordinary else ()
         arguments = ("ls-remote", "--symref", *only, "--", self._origin.address)
-        with self._output(*arguments) as lines:
+        with self._output(*arguments, max_bytes=REFS_BYTES) as lines:
             return choose(parse_listing(lines), ref)
 
     def fetch(self, commit: str, *, max_file_bytes: int, max_bytes: int = MAX_CLONE_BYTES) -> None:
@@ -102,7 +105,8 @@ class Repository:
         self._output(*self._in_bare("init", "-q", "--bare", "--template=", format_option)).close()
         fetched = self._fetched(commit, max_bytes, f"--filter=blob:limit={max_file_bytes + 1}")
         # forgets the server, which a filter makes git remember and ask again
-        (self._bare / "config").write_text(_bare_configuration(object_format))
+        with disk_faults(self._bare):
+            (self._bare / "config").write_text(_bare_configuration(object_format))
         if is_unsound(fetched):
             # with a filter, git 2.39 forgets which faults are harmless
             fetched.output.close()
@@ -145,8 +149,8 @@ class Repository:
             limits=Limits(self._timeouts.git_clone, max_bytes, folder=self._bare),
         )
 
-    def _output(self, *arguments: str) -> BinaryIO:
-        limits = Limits(self._timeouts.git_command, LISTING_BYTES)
+    def _output(self, *arguments: str, max_bytes: int | None = None) -> BinaryIO:
+        limits = Limits(self._timeouts.git_command, max_bytes or LISTING_BYTES)
         return self._checked(self._git.run(*arguments, limits=limits))
 
     def _checked(self, finished: Finished) -> BinaryIO:

@@ -107,10 +107,7 @@ def scan(
         RemoteUnavailableError: the server does not answer.
         ConfigurationError: git is missing, or `scratch` cannot be written to.
     """
-    if (worktree or source.kind == "folder") and ref is not None:
-        raise BadInputError("a ref can be chosen of a git repository's commits only: leave out one")
-    if worktree and source.kind != "git":
-        raise BadInputError("only a local git repository has a work tree: leave out --worktree")
+    _check(source, ref, worktree)
     root = Path(source.location)
     if source.kind == "folder":
         with closing(Folder(root, max_file_bytes=max_file_bytes)) as folder:
@@ -127,6 +124,15 @@ def scan(
             resolved = repository.resolve(ref)
             commit = _Commit(repository, resolved.commit, max_file_bytes)
             yield Scan(resolved.name, resolved.commit, commit, max_file_bytes)
+
+
+def _check(source: Source, ref: str | None, worktree: bool) -> None:
+    if worktree and source.kind != "git":
+        raise BadInputError("only a local git repository has a work tree: leave out --worktree")
+    if worktree and ref is not None:
+        raise BadInputError("--worktree lists the files on the disk, of no ref: leave out --ref")
+    if source.kind == "folder" and ref is not None:
+        raise BadInputError("the source is a plain folder, which has no refs: leave out --ref")
 
 
 class _Commit:

@@ -19,7 +19,6 @@ from typing import Final
 
 from detect_secrets.plugins.github_token import GitHubTokenDetector
 from detect_secrets.plugins.mailchimp import MailchimpDetector
-from detect_secrets.plugins.pypi_token import PypiTokenDetector
 from detect_secrets.plugins.sendgrid import SendGridDetector
 from detect_secrets.plugins.slack import SlackDetector
 from detect_secrets.plugins.square_oauth import SquareOAuthDetector
@@ -94,7 +93,8 @@ SHAPES: Final = (
     *_published("square-token", SquareOAuthDetector.denylist, ("sq0csp-",)),
     *_published("twilio-key", TwilioKeyDetector.denylist, ("AC", "SK")),
     *_published("mailchimp-key", MailchimpDetector.denylist, ("-us",)),
-    *_published("pypi-token", PypiTokenDetector.denylist, ("pypi-",)),
+    # a macaroon that names its index, in base64
+    _own("pypi-token", ("pypi-AgE",), r"pypi-AgE[A-Za-z0-9_-]{64,}"),
     _own("npm-token", ("npm_",), r"npm_[A-Za-z0-9]{36,}"),
     _own(
         "npm-token",

@@ -36,7 +36,7 @@ class Listing:
 
     ids: dict[str, str]
     """Full name → object id; an annotated tag has that of its commit."""
-    head: str | None
+    head: str = HEAD
     """The branch that HEAD stands for."""
 
 
@@ -48,7 +48,7 @@ def is_commit_id(ref: str) -> bool:
 def parse_listing(lines: Iterable[bytes]) -> Listing:
     """Reads the output of `git ls-remote --symref`; skips what is malformed."""
     ids: dict[str, str] = {}
-    head = None
+    head = HEAD
     for line in lines:
         value, _, name = line.decode(errors="replace").rstrip("\n").partition("\t")
         if value.startswith("ref: ") and name == HEAD:
@@ -74,7 +74,7 @@ def choose(listing: Listing, ref: str | None) -> ResolvedRef:
     if ref in {None, HEAD}:
         return _head(listing)
     for name in (ref, f"{_BRANCH}{ref}", f"{_TAG}{ref}"):
-        if name in listing.ids and name.startswith("refs/"):
+        if name in listing.ids:
             return ResolvedRef(listing.ids[name], _shown(name, listing))
     short = _SHORT_ID.fullmatch(ref or "")
     hint = "; give a commit's id in full" if short else f"; it has {_some_branches(listing)}"
@@ -87,7 +87,8 @@ def _head(listing: Listing) -> ResolvedRef:
             "the repository's HEAD names a branch without a commit:"
             f" choose another with --ref; it has {_some_branches(listing)}"
         )
-    name = _shown(listing.head, listing) if listing.head else HEAD
+    # of a branch that is not listed only the server knows what it may be
+    name = _shown(listing.head, listing) if listing.head in listing.ids else HEAD
     return ResolvedRef(listing.ids[HEAD], name)
 
 

@@ -119,7 +119,7 @@ def _embedded(address: IpAddress) -> ipaddress.IPv4Address | None:
         return None
     if address in _NAT64 or address in _V4_COMPATIBLE:
         return ipaddress.IPv4Address(address.packed[-4:])
-    return address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
+    return address.ipv4_mapped or address.sixtofour
 
 
 def _canonical_host(host: str) -> str:

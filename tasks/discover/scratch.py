@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from config.errors import ConfigurationError
+from config.errors import ConfigurationError, TransientError
 
 _PREFIX = "scratch-"
 
@@ -37,6 +37,19 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+@contextmanager
+def disk_faults(place: Path) -> Iterator[None]:
+    """Translates what the system says when `place` is full or broken.
+
+    Raises:
+        TransientError: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as exc:
+        raise TransientError(f"{place} cannot be used: {exc.strerror}") from exc
 
 
 def _sweep(parent: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from typing import TYPE_CHECKING
 
@@ -168,6 +169,16 @@ def test_redirects_prompts_and_helpers_are_off(git: Git) -> None:
     assert expected <= set(listed)
 
 
+def test_a_home_on_a_broken_disk_may_be_tried_again(git: Git, tmp_path: Path) -> None:
+    """Here it is gone."""
+    shutil.rmtree(tmp_path / "home")
+
+    with pytest.raises(TransientError, match="cannot be used"):
+        git.run("version", limits=Limits(20, PLENTY))
+    with pytest.raises(TransientError, match="cannot be used"):
+        Git(tmp_path / "home", "none")
+
+
 def test_only_the_named_transport_is_open(repo: Repo, tmp_path: Path) -> None:
     """Whatever a URL, a redirect or a submodule asks for."""
     repo.commit({"a.py": "x"})
@@ -214,6 +225,16 @@ def test_a_reader_that_was_killed_is_an_error(repo: Repo, objects: ObjectReader)
 
     with pytest.raises(TransientError, match="died"):
         objects.read(repo.git("rev-parse", "HEAD:a.txt"))
+
+    objects.close()
+
+
+def test_a_reader_that_dies_over_a_question_is_an_error(git: Git) -> None:
+    """At once, not after its deadline."""
+    objects = ObjectReader(git, alias("read question;:"), Limits(20, PLENTY), seconds=600)
+
+    with pytest.raises(TransientError, match="died"):
+        objects.read("1" * 40)
 
     objects.close()
 

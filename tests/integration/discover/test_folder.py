@@ -210,6 +210,21 @@ def test_a_file_replaced_by_a_fifo_does_not_block(folder: Tree, scan_all: Scanne
         assert next(entries).skip == "changed"
 
 
+def test_a_file_replaced_by_a_symlink_leads_nowhere(
+    folder: Tree, scan_all: Scanner, tmp_path: Path
+) -> None:
+    """Between listing and reading."""
+    (tmp_path / "secret.py").write_text("secret")
+    folder.write({"a.py": "x", "b.py": "x"})
+
+    with scan_all.open(folder.path) as listing:
+        entries = iter(listing.entries)
+        next(entries)
+        (folder.path / "b.py").unlink()
+        (folder.path / "b.py").symlink_to(tmp_path / "secret.py")
+        assert next(entries).skip == "unreadable"
+
+
 def test_a_folder_replaced_by_a_symlink_leads_nowhere(
     folder: Tree, scan_all: Scanner, tmp_path: Path
 ) -> None:
@@ -253,6 +268,17 @@ def test_a_closed_folder_is_one_skipped_entry(
             assert {"closed": "unreadable", "open/b.py": None} == scan_all(folder.path).reasons
     finally:
         (folder.path / "closed").chmod(0o755)
+
+
+def test_a_source_that_is_closed_is_not_found(
+    folder: Tree, scan_all: Scanner, as_nobody: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """It may be entered, but not listed."""
+    folder.write({"a.py": "x"})
+    folder.path.chmod(0o111)
+
+    with as_nobody(), pytest.raises(SourceNotFoundError, match="Permission denied"):
+        scan_all(folder.path)
 
 
 def test_a_file_deleted_meanwhile_is_skipped(folder: Tree, scan_all: Scanner) -> None:
@@ -320,6 +346,7 @@ def test_a_path_on_disk_may_be_endless(folder: Tree, scan_all: Scanner) -> None:
         place = place / ("d" * 200)
     place.mkdir(parents=True)
     (place / "a.py").write_text("x")
+    (place / "b.py").write_text("x")
 
     assert ["path_too_long"] == list(scan_all(folder.path).reasons.values())
 
@@ -364,3 +391,11 @@ def test_a_folder_that_vanished_is_not_found(folder: Tree, scan_all: Scanner) ->
 
     with pytest.raises(SourceNotFoundError), opened:
         pass
+
+
+def test_a_folder_that_vanishes_is_not_found(folder: Tree, scan_all: Scanner) -> None:
+    """Between opening and listing."""
+    with scan_all.open(folder.path) as listing:
+        folder.path.rmdir()
+
+        assert [] == list(listing.entries)

@@ -313,18 +313,6 @@ def test_a_file_may_be_as_large_as_the_limit(repo: Repo, scan_all: Scanner, size
     assert expected == scan_all(repo.path, max_bytes=MAX).reasons["b.txt"]
 
 
-def test_a_clone_is_one_pack(repo: Repo, scan_all: Scanner) -> None:
-    """However few objects it has: loose ones are slow to write and to watch."""
-    repo.commit({"a.py": "x", "b.py": "y"})
-
-    with scan_all.open(repo.path) as listing:
-        next(iter(listing.entries))
-        files = [path.suffix for path in scan_all.scratch.rglob("objects/*/*") if path.is_file()]
-
-    assert {".pack", ".idx"} <= set(files)
-    assert "" not in files
-
-
 def test_a_server_that_filters_keeps_large_files_back(
     repo: Repo, scratch: Path, timeouts: Timeouts
 ) -> None:

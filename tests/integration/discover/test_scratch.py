@@ -5,15 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from config.errors import ConfigurationError
-from tasks.discover.scratch import scratch_folder
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from config.errors import ConfigurationError, TransientError
+from tasks.discover.scratch import disk_faults, scratch_folder
 
 OWNER = """
 import sys
@@ -94,3 +91,12 @@ def test_a_place_that_cannot_be_written_to_is_a_clear_error(tmp_path: Path) -> N
         scratch_folder(tmp_path / "file" / "scratch"),
     ):
         pass
+
+
+def test_a_full_disk_may_be_tried_again(tmp_path: Path) -> None:
+    """It says which."""
+    with (
+        pytest.raises(TransientError, match=r"cannot be used: No space left"),
+        disk_faults(tmp_path),
+    ):
+        Path("/dev/full").write_text("x")

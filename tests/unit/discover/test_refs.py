@@ -65,6 +65,13 @@ def test_a_detached_head_is_called_head() -> None:
     assert ResolvedRef(MAIN, "HEAD") == choose(listing, None)
 
 
+def test_a_head_that_leads_nowhere_listed_is_called_head() -> None:
+    """A server may name anything."""
+    listing = parse_listing([b"ref: refs/heads/\x1b[31m\tHEAD\n", f"{MAIN}\tHEAD\n".encode()])
+
+    assert ResolvedRef(MAIN, "HEAD") == choose(listing, None)
+
+
 def test_a_missing_ref_is_answered_with_some_that_exist(listing: Listing) -> None:
     """Most misses are a master that is called main."""
     with pytest.raises(RefNotFoundError, match="no branch or tag master; it has dev, main, v2"):
@@ -73,7 +80,7 @@ def test_a_missing_ref_is_answered_with_some_that_exist(listing: Listing) -> Non
 
 def test_many_branches_are_summed_up() -> None:
     """The message stays one line."""
-    listing = Listing({f"refs/heads/b{n:03}": MAIN for n in range(100)}, None)
+    listing = Listing({f"refs/heads/b{n:03}": MAIN for n in range(100)})
 
     with pytest.raises(RefNotFoundError, match=r"b004 and 95 more$"):
         choose(listing, "x")
@@ -111,7 +118,7 @@ def test_an_empty_repository_has_nothing_to_index() -> None:
 def test_an_unborn_head_names_the_branches_that_exist() -> None:
     """HEAD may name a branch that nobody has committed to."""
     with pytest.raises(RefNotFoundError, match=r"HEAD names a branch without a commit.* dev"):
-        choose(Listing({"refs/heads/dev": DEV}, None), None)
+        choose(Listing({"refs/heads/dev": DEV}), None)
 
 
 def test_a_malformed_line_is_passed_over() -> None:
@@ -123,7 +130,7 @@ def test_a_malformed_line_is_passed_over() -> None:
         b"\t\n",
     ]
 
-    assert Listing({}, None) == parse_listing(lines)
+    assert Listing({}) == parse_listing(lines)
 
 
 @pytest.mark.parametrize(

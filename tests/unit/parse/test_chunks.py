@@ -72,6 +72,40 @@ def test_imports_and_constants_share_a_chunk() -> None:
     assert "LIMIT = 10\ndef tiny()" == chunk.signature
 
 
+def test_a_small_gap_joins_its_neighbour() -> None:
+    """Imports or a comment between definitions make no chunk, nor name one."""
+    source = (
+        "import os\nimport sys\n\n\n"
+        + function("first", 400)
+        + "\n\n# ---- a part of the file that starts here and goes on to its end ----\n\n\n"
+        + function("second", 400)
+    )
+
+    assert [("function", "first"), ("function", "second")] == described(chunks_of(source))
+
+
+def test_fields_between_methods_join_the_next_method() -> None:
+    """It names the chunk."""
+    methods = [function(name, 500, "    ") for name in ("one", "two")]
+    source = f"class Big:\n{methods[0]}\n    field: int = 1\n\n{methods[1]}"
+
+    chunks = chunks_of(source)
+
+    assert ["Big.one", "Big.two"] == [chunk.name_path for chunk in chunks]
+    assert text_of(chunks[1], source).startswith("    field")
+
+
+def test_a_package_comment_documents_the_first_chunk() -> None:
+    """In Go it stands above the package clause."""
+    body = "\tuse(1)\n" * 60
+    source = f"// Package a does.\n//\n// All.\npackage a\n\n// F does.\nfunc F() {{\n{body}}}\n"
+
+    (chunk,) = chunks_of(source, "go")
+
+    assert "F" == chunk.name
+    assert "Package a does.\n\nAll.\nF does." == chunk.docstring
+
+
 def test_a_small_class_stays_whole() -> None:
     """With all its methods, once."""
     source = "class Small:\n" + function("one", 200, "    ") + "\n" + function("two", 200, "    ")
@@ -198,6 +232,7 @@ def test_a_closing_bracket_stays_with_what_it_closes() -> None:
     chunks = chunks_of(source, "typescript")
 
     assert text_of(chunks[-1], source).endswith("  }\n}\n}")
+    assert "method2()" == chunks[-1].signature
     assert all("use(12345)" in text_of(chunk, source) for chunk in chunks)
 
 

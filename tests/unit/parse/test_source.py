@@ -40,12 +40,13 @@ def test_trimming_strips_white_space(text: str) -> None:
 def test_lines_are_those_between_newlines(text: str, data: st.DataObject) -> None:
     """Counted from one; other separators end no line."""
     source = Source(text)
-    offset = data.draw(st.integers(0, source.size))
-    before, _, last = source.data[:offset].rpartition(b"\n")
+    before = text[: data.draw(st.integers(0, len(text)))]
+    line = before.rpartition("\n")[2]
+    offset = len(before.encode())
 
-    assert source.data.count(b"\n", 0, offset) + 1 == source.line(offset)
-    assert offset - len(last) == source.line_start(offset)
-    assert (not last.decode(errors="replace").strip()) == source.starts_line(offset) or before
+    assert before.count("\n") + 1 == source.line(offset)
+    assert offset - len(line.encode()) == source.line_start(offset)
+    assert (not line.strip()) == source.starts_line(offset)
 
 
 @settings(deadline=None)
