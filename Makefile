@@ -18,10 +18,10 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: ## prepare .venv with `mnemo` in it
-	@$(LOCK) $(MAKE) --no-print-directory $(VENV)/.installed
+	@$(LOCK) $(MAKE) --silent --no-print-directory $(VENV)/.installed
 
 setup-dev: ## the same with the tools of development
-	@$(LOCK) $(MAKE) --no-print-directory $(VENV)/.installed-dev
+	@$(LOCK) $(MAKE) --silent --no-print-directory $(VENV)/.installed-dev
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

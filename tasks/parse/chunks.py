@@ -33,7 +33,7 @@ WHOLE_CHARS = 600
 SMALL_CHARS = 200
 """Definitions below this size share chunks with small neighbours."""
 CRUMB_CHARS = 50
-"""What is below this size joins any neighbour: closing brackets, a lone statement (ChunkHound)."""
+"""Definitions below this size join any neighbour (ChunkHound), gaps below `SMALL_CHARS` do."""
 
 _INDENT_BYTES = 400
 _WORD = re.compile(r"\w")
@@ -69,6 +69,10 @@ class _Piece:
             inside = self.owner.walk()
             next(inside)
             yield from (d for d in inside if d.is_local == self.owner.is_local)
+
+    def is_header(self) -> bool:
+        """True where its owner starts in it."""
+        return self.owner is not None and self.start <= self.owner.header < self.end
 
     def primary(self) -> Definition | None:
         """The definition that gives the piece its name."""
@@ -188,7 +192,9 @@ class Chunker:
         return done
 
     def _is_crumb(self, group: list[_Piece]) -> bool:
-        return self._source.weigh(group[0].start, group[-1].end) < CRUMB_CHARS
+        are_gaps = not any(piece.is_whole or piece.is_header() for piece in group)
+        limit = SMALL_CHARS if are_gaps else CRUMB_CHARS
+        return self._source.weigh(group[0].start, group[-1].end) < limit
 
     def _fits(self, before: list[_Piece], behind: list[_Piece]) -> bool:
         return self._source.weigh(before[0].start, behind[-1].end) <= CHUNK_CHARS
@@ -230,8 +236,8 @@ class Chunker:
         )
 
     def _primary(self, pieces: list[_Piece]) -> Definition | None:
-        """What names a chunk: its first definition, rather no crumb and no constant."""
-        solid = (piece for piece in pieces if not self._is_crumb([piece]))
+        """What names a chunk: its first definition, rather no constant, nor a bit of one around."""
+        solid = (piece for piece in pieces if piece.is_whole or not self._is_crumb([piece]))
         for candidates in (solid, pieces):
             found = [primary for piece in candidates if (primary := piece.primary())]
             if found:
@@ -255,8 +261,11 @@ def _whole_chars(definition: Definition) -> int:
 
 
 def _signatures(pieces: list[_Piece]) -> Iterator[str]:
+    """Those of what starts in a chunk, and of what its first piece continues."""
     seen: set[Definition] = set()
     for piece in pieces:
+        if not (piece is pieces[0] or piece.is_whole or piece.is_header()):
+            continue
         for definition in piece.definitions():
             if definition.signature and definition not in seen:
                 seen.add(definition)

@@ -26,7 +26,8 @@
 (source_file (var_declaration (var_spec (identifier) @name)) @definition.constant)
 
 (comment) @comment
-(source_file (comment) @docstring . [(comment) (package_clause)])
+; the comment above it documents the package
+(package_clause) @part.document
 
 (call_expression function: (identifier) @name) @reference.call
 (call_expression

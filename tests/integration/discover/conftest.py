@@ -1,7 +1,9 @@
 """Repositories made with git itself, in temporary folders."""
 
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -140,27 +142,36 @@ class Scanner:
 
 
 @pytest.fixture
-def repo(tmp_path: Path) -> Repo:
+def open_folder() -> Iterator[Path]:
+    """A folder that everybody may enter; pytest's own are closed again by every pytest."""
+    folder = Path(tempfile.mkdtemp(prefix="discover-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def repo(open_folder: Path) -> Repo:
     """An empty repository."""
-    return Repo(tmp_path / "repository")
+    return Repo(open_folder / "repository")
 
 
 @pytest.fixture
-def new_repo(tmp_path: Path) -> Callable[..., Repo]:
+def new_repo(open_folder: Path) -> Callable[..., Repo]:
     """Makes further repositories: a name, and options of `git init`."""
-    return lambda name, *options: Repo(tmp_path / name, *options)
+    return lambda name, *options: Repo(open_folder / name, *options)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Tree:
+def folder(open_folder: Path) -> Tree:
     """An empty folder."""
-    return Tree(tmp_path / "folder")
+    return Tree(open_folder / "folder")
 
 
 @pytest.fixture
-def scratch(tmp_path: Path) -> Iterator[Path]:
+def scratch(open_folder: Path) -> Iterator[Path]:
     """Where temporary clones go; whatever happens, nothing is left in it."""
-    folder = tmp_path / "scratch"
+    folder = open_folder / "scratch"
     yield folder
     left = list(folder.iterdir()) if folder.exists() else []
     assert left == []
@@ -179,14 +190,11 @@ def scan_all(scratch: Path, timeouts: Timeouts) -> Scanner:
 
 
 @pytest.fixture
-def as_nobody(tmp_path: Path) -> Callable[[], AbstractContextManager[None]]:
+def as_nobody() -> Callable[[], AbstractContextManager[None]]:
     """Lets permissions bind in a block, also where the tests run as root."""
 
     @contextmanager
     def lowered() -> Iterator[None]:
-        for parent in (tmp_path, *tmp_path.parents):
-            if parent.stat().st_uid == os.geteuid() and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
         os.seteuid(NOBODY)
         try:
             yield

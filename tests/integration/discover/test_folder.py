@@ -173,9 +173,9 @@ def test_hidden_files_are_read(folder: Tree, scan_all: Scanner) -> None:
     assert [None, None] == list(scan_all(folder.path).reasons.values())
 
 
-def test_symlinks_are_never_followed(folder: Tree, scan_all: Scanner, tmp_path: Path) -> None:
+def test_symlinks_are_never_followed(folder: Tree, scan_all: Scanner) -> None:
     """To files, to folders, in loops, to nowhere."""
-    outside = tmp_path / "outside"
+    outside = folder.path.parent / "outside"
     outside.mkdir()
     (outside / "secret.py").write_text("secret")
     links = {"file": "../outside/secret.py", "dir": str(outside), "loop": ".", "self": "self"}
@@ -277,8 +277,11 @@ def test_a_source_that_is_closed_is_not_found(
     folder.write({"a.py": "x"})
     folder.path.chmod(0o111)
 
-    with as_nobody(), pytest.raises(SourceNotFoundError, match="Permission denied"):
-        scan_all(folder.path)
+    try:
+        with as_nobody(), pytest.raises(SourceNotFoundError, match="Permission denied"):
+            scan_all(folder.path)
+    finally:
+        folder.path.chmod(0o755)
 
 
 def test_a_file_deleted_meanwhile_is_skipped(folder: Tree, scan_all: Scanner) -> None:

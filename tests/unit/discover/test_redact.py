@@ -9,17 +9,13 @@ from detect_secrets.plugins import (
     basic_auth,
     discord,
     github_token,
-    gitlab_token,
     jwt,
     mailchimp,
     npm,
-    openai,
-    pypi_token,
     sendgrid,
     slack,
     square_oauth,
     stripe,
-    telegram_token,
     twilio,
 )
 from detect_secrets.plugins.base import RegexBasedDetector
@@ -74,27 +70,9 @@ IN_CONTEXT = [
 # Their detectors of tokens that have a shape of their own.
 PUBLISHED = [
     *(aws.AWSKeyDetector(), basic_auth.BasicAuthDetector(), discord.DiscordBotTokenDetector()),
-    *(
-        github_token.GitHubTokenDetector(),
-        gitlab_token.GitLabTokenDetector(),
-        jwt.JwtTokenDetector(),
-    ),
-    *(
-        mailchimp.MailchimpDetector(),
-        npm.NpmDetector(),
-        openai.OpenAIDetector(),
-        slack.SlackDetector(),
-    ),
-    *(
-        pypi_token.PypiTokenDetector(),
-        sendgrid.SendGridDetector(),
-        square_oauth.SquareOAuthDetector(),
-    ),
-    *(
-        stripe.StripeDetector(),
-        telegram_token.TelegramBotTokenDetector(),
-        twilio.TwilioKeyDetector(),
-    ),
+    *(github_token.GitHubTokenDetector(), jwt.JwtTokenDetector(), mailchimp.MailchimpDetector()),
+    *(npm.NpmDetector(), sendgrid.SendGridDetector(), slack.SlackDetector()),
+    *(square_oauth.SquareOAuthDetector(), stripe.StripeDetector(), twilio.TwilioKeyDetector()),
 ]
 
 PEM = "\n".join(
