@@ -32,6 +32,7 @@ class Timeouts(BaseModel):
     sql_connect: float = Field(5.0, gt=0, description="opening a PostgreSQL connection")
     sql_statement: float = Field(30.0, gt=0, description="one statement of a worker")
     sql_search: float = Field(10.0, gt=0, description="one statement of a search")
+    sql_verify: float = Field(600.0, gt=0, description="one statement of a verification")
     sql_lock: float = Field(10.0, gt=0, description="waiting for a row or table lock")
     sql_idle_in_transaction: float = Field(60.0, gt=0, description="an open, silent transaction")
     broker_connect: float = Field(3.0, gt=0, description="opening a broker connection")

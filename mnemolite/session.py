@@ -6,6 +6,7 @@ the embedded servers and workers of this home.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 from config.errors import ConfigurationError
 from config.logging import setup_logging
@@ -29,11 +30,13 @@ def load_settings() -> Settings:
 
 
 @contextmanager
-def open_runtime(*, search: bool = False) -> Iterator[Runtime]:
+def open_runtime(
+    statement: Literal["sql_statement", "sql_search", "sql_verify"] = "sql_statement",
+) -> Iterator[Runtime]:
     """A runtime over a database that answers and has the current schema.
 
     Args:
-        search: whether statements are limited as those of a search.
+        statement: which of the time limits binds each statement.
 
     Raises:
         DatabaseUnavailableError: PostgreSQL does not answer.
@@ -42,7 +45,7 @@ def open_runtime(*, search: bool = False) -> Iterator[Runtime]:
     settings = load_settings()
     if settings.embedded:
         settings = ensure_running(settings)
-    limit = settings.timeouts.sql_search if search else None
+    limit = getattr(settings.timeouts, statement)
     database = Database.from_settings(settings, statement_seconds=limit, name="mnemo")
     runtime = Runtime(settings, database)
     try:

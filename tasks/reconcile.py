@@ -15,6 +15,7 @@ from config.logging import get_logger
 from schema import bells, ledger
 from schema.ledger import Expired
 from schema.runs import DUE_CHANNEL
+from schema.statistics import refresh_statistics
 from tasks.doorbells import Doorbells, Line
 from tasks.runtime import Runtime
 from tasks.settle import settle
@@ -22,6 +23,7 @@ from tasks.work import give_up
 
 LEADER_LOCK = 0x6C6561646572  # "leader"
 BUSY_SECONDS = 1.0  # between rounds while batches wait for a place in the window
+STATISTICS_SECONDS = 5.0
 MAINTENANCE_SECONDS = 600.0
 STOP_SECONDS = 0.5  # how soon a stop is noticed
 STAGES = ("discover", "parse", "embed", "persist")
@@ -35,6 +37,7 @@ class Reconciler:
         self._runtime = runtime
         self._doorbells = doorbells
         self._timeouts = runtime.settings.timeouts
+        self._refreshed = 0.0
         self._maintained = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -59,6 +62,8 @@ class Reconciler:
         self.rescue()
         settle(self._runtime)
         waiting = self.ring()
+        if time.monotonic() - self._refreshed > STATISTICS_SECONDS:
+            self._refresh()
         if not waiting and time.monotonic() - self._maintained > MAINTENANCE_SECONDS:
             self._maintain()
         return waiting
@@ -116,6 +121,11 @@ class Reconciler:
                 with self._runtime.database.transaction() as connection:
                     bells.unring(connection, [bell.batch_id for bell in unsent])
         return len(rung) == room
+
+    def _refresh(self) -> None:
+        self._refreshed = time.monotonic()
+        with self._runtime.database.autocommit() as connection:
+            refresh_statistics(connection)
 
     def _maintain(self) -> None:
         self._maintained = time.monotonic()

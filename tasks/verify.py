@@ -9,6 +9,7 @@ from config.errors import UnknownRepositoryError
 from schema import digest
 from schema.runs import Repository, get_repository
 from schema.snapshots import count_snapshot
+from schema.statistics import refresh_statistics
 from tasks.discover.manifest import Entry, scan
 from tasks.discover.source import Source, SourceKind
 from tasks.runtime import Runtime
@@ -56,6 +57,8 @@ def verify_repository(runtime: Runtime, name: str, ref: str | None = None) -> Ve
             f"nothing is indexed of {name}" + (f" at {ref}" if ref else "")
         )
     expected = _read_source(runtime, repository, live.commit)
+    with runtime.database.autocommit() as connection:
+        refresh_statistics(connection)
     with runtime.database.reading() as connection:
         stored_paths = digest.manifest(connection, live.id)
         totals = digest.totals(connection, live.id)

@@ -111,6 +111,9 @@ class Cli:
         )
 
 
+NewCli = Callable[..., Cli]
+
+
 def make_cli(folder: Path, **variables: str) -> Cli:
     """A command with a home of its own in `folder`."""
     inherited = {name: value for name, value in os.environ.items() if name != "COLUMNS"}  # noqa: TID251 - passed on

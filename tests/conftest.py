@@ -19,6 +19,7 @@ from config.timeouts import Timeouts
 from schema.database import Database
 from schema.migrate import migrate
 from tasks.runtime import Runtime
+from tests.commands import Cli, NewCli, make_cli
 from tests.harness import Pipeline, git
 from workers.embedded.home import Endpoints, Home
 from workers.embedded.servers import Servers
@@ -128,6 +129,22 @@ def write_files(tmp_path: Path) -> Callable[[dict[str, str | bytes]], Path]:
 def pipeline(runtime: Runtime) -> Pipeline:
     """The pipeline over the test's database."""
     return Pipeline(runtime)
+
+
+@pytest.fixture
+def new_cli(shared_folder: Path) -> Iterator[NewCli]:
+    """Makes commands with homes of their own and the hash encoder; stops them after the test."""
+    made: list[Cli] = []
+
+    def make(name: str, **variables: str) -> Cli:
+        folder = shared_folder / name
+        folder.mkdir(exist_ok=True)
+        made.append(make_cli(folder, MNEMO_ENCODER="hash", **variables))
+        return made[-1]
+
+    yield make
+    for cli in made:
+        cli("down")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def search(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Search everything that is indexed."""
-    with open_runtime(search=True) as runtime:
+    with open_runtime("sql_search") as runtime:
         scope = Scope(repository=repo, ref=ref, language=lang, path=path)
         answer = Searcher(runtime).search(query, scope=scope, mode=mode, limit=limit)
     if as_json:

@@ -19,7 +19,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Compare the live index of a repository with its source."""
-    with open_runtime() as runtime:
+    with open_runtime("sql_verify") as runtime:
         verdict = verify_repository(runtime, repo, ref)
     if as_json:
         print_json(verdict.to_json())

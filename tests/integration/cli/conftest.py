@@ -1,8 +1,6 @@
 """The command with the real model on a home of its own, and something for it to index."""
 
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,18 +11,9 @@ from tests.commands import FILES, Cli, make_cli
 
 
 @pytest.fixture(scope="session")
-def open_folder() -> Iterator[Path]:
-    """A folder that everybody may enter, as root's PostgreSQL needs it."""
-    folder = Path(tempfile.mkdtemp(prefix="mnemo-cli-"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="session")
-def mnemo(open_folder: Path) -> Iterator[Cli]:
+def mnemo(shared_folder: Path) -> Iterator[Cli]:
     """The command with the real model; servers and workers run until the end of the session."""
-    folder = open_folder / "shared"
+    folder = shared_folder / "cli"
     folder.mkdir()
     cli = make_cli(folder)
     yield cli
@@ -32,11 +21,11 @@ def mnemo(open_folder: Path) -> Iterator[Cli]:
 
 
 @pytest.fixture(scope="session")
-def make_shop(open_folder: Path) -> Callable[[str], Path]:
+def make_shop(shared_folder: Path) -> Callable[[str], Path]:
     """Makes a git repository with a small shop in several files."""
 
     def make(name: str) -> Path:
-        root = open_folder / "sources" / name
+        root = shared_folder / "sources" / name
         for path, content in FILES.items():
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             (root / path).write_text(content)

@@ -115,9 +115,9 @@ def test_functions_are_found_by_name_and_by_description(
     assert path in [result["path"] for result in answer["results"]]
 
 
-def test_indexing_again_reuses_everything(mnemo: Cli, shop: Shop, open_folder: Path) -> None:
+def test_indexing_again_reuses_everything(mnemo: Cli, shop: Shop, shared_folder: Path) -> None:
     """And takes no time."""
-    again = mnemo("index", str(open_folder / "sources" / "shop"), "--json").json
+    again = mnemo("index", str(shared_folder / "sources" / "shop"), "--json").json
 
     assert again["snapshot_id"] == shop["snapshot_id"]
     assert again["reused"]["blobs"] == 5

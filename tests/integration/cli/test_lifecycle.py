@@ -2,33 +2,16 @@
 
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.commands import WAIT_SECONDS, Cli, await_true, make_cli
+from tests.commands import WAIT_SECONDS, Cli, NewCli, await_true
 from workers.embedded.home import Endpoints, Home
 
 MakeShop = Callable[[str], Path]
-NewCli = Callable[..., Cli]
-
-
-@pytest.fixture
-def new_cli(open_folder: Path) -> Iterator[NewCli]:
-    """Makes commands with homes of their own and the hash encoder; stops them after the test."""
-    made: list[Cli] = []
-
-    def make(name: str, **variables: str) -> Cli:
-        folder = open_folder / name
-        folder.mkdir(exist_ok=True)
-        made.append(make_cli(folder, MNEMO_ENCODER="hash", **variables))
-        return made[-1]
-
-    yield make
-    for cli in made:
-        cli("down")
 
 
 def owner(cli: Cli) -> psutil.Process:
@@ -163,11 +146,11 @@ def test_an_interrupted_command_does_not_interrupt_the_run(
 
 
 def test_nothing_is_imported_from_the_current_folder(
-    new_cli: NewCli, make_shop: MakeShop, open_folder: Path
+    new_cli: NewCli, make_shop: MakeShop, shared_folder: Path
 ) -> None:
     """A folder that holds modules of our names runs none of them."""
     cli = new_cli("hostile")
-    trap = open_folder / "imported"
+    trap = shared_folder / "imported"
     for name in ("config", "tasks", "schema", "workers", "search", "mnemolite", "celery", "kombu"):
         package = cli.cwd / name
         package.mkdir()
