@@ -10,21 +10,15 @@ Machines are noisy, so what counts are ratios of figures from the same run:
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 from sqlalchemy import text
 
 from bench.corpus import LINES, standard_library
+from bench.installation import Installation, installation
 from config.settings import Settings
 from schema.database import Database
 from schema.vectors import MissingVector, sources_of
@@ -34,70 +28,7 @@ from tasks.embed.stage import input_of
 from workers.embedded.home import Home
 from workers.launch import with_endpoints
 
-MNEMO = str(Path(sys.executable).with_name("mnemo"))
 BASELINE = {"MNEMO_ENCODER_BACKEND": "torch-fp32", "MNEMO_ENCODER_BATCH_TEXTS": "32"}
-
-
-@dataclass(slots=True)
-class Installation:
-    """A home with its own servers and workers."""
-
-    home: Path
-    environment: dict[str, str]
-    peaks: dict[str, int] = field(default_factory=dict)
-
-    def mnemo(self, *arguments: str) -> str:
-        """Runs the command; returns what it printed."""
-        done = subprocess.run(
-            [MNEMO, *arguments], env=self.environment, check=True, capture_output=True, text=True
-        )
-        return done.stdout
-
-    def index(self, folder: Path) -> dict[str, Any]:
-        """Indexes a folder, watching the memory of the workers; returns the receipt."""
-        process = subprocess.Popen(
-            [MNEMO, "index", str(folder), "--json"],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        while process.poll() is None:
-            self._watch()
-            time.sleep(0.5)
-        receipt: dict[str, Any] = json.loads(process.communicate()[0])
-        return receipt
-
-    def _watch(self) -> None:
-        """Notes each worker's memory: its main process and all below it, shared pages divided."""
-        owner = Home(self.home).owner()
-        if owner is None:
-            return
-        for child in psutil.Process(owner.pid).children():
-            try:
-                kind = _kind(child.cmdline())
-                family = [child, *child.children(recursive=True)]
-                total = sum(process.memory_full_info().pss for process in family)
-            except psutil.NoSuchProcess:
-                continue
-            if kind:
-                self.peaks[kind] = max(self.peaks.get(kind, 0), total)
-
-
-@contextmanager
-def installation(folder: Path, **variables: str) -> Iterator[Installation]:
-    """A fresh home in `folder`, warmed up; stopped at the end."""
-    environment = dict(os.environ) | {"MNEMO_HOME": str(folder)} | variables  # noqa: TID251 - passed on
-    installed = Installation(folder, environment)
-    warm = folder.with_name(f"{folder.name}-warm")
-    warm.mkdir()
-    (warm / "warm.py").write_text("def warm_up():\n    return 1\n")
-    installed.mnemo("up")
-    installed.mnemo("index", str(warm))  # processes are up and the model is loaded
-    try:
-        yield installed
-    finally:
-        installed.mnemo("down")
 
 
 def bare_encoder(
@@ -143,11 +74,6 @@ def _texts(database: Database, repository: str) -> list[str]:
         wants = [MissingVector(*row) for row in rows]
         sources = sources_of(connection, (want.blob_id for want in wants))
     return [input_of(want, sources[want.blob_id]) for want in wants]
-
-
-def _kind(command: list[str]) -> str | None:
-    """parse, embed, … for a worker's main process."""
-    return command[command.index("worker") + 1] if "worker" in command else None
 
 
 def main() -> None:
