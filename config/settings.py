@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     )
     encoder_threads: int = Field(0, ge=0, description="threads per encoder; 0: every core")
     encoder_batch_tokens: int = Field(
-        4096, ge=256, description="padded tokens per forward pass; bounds memory and padding waste"
+        2048, ge=256, description="padded tokens per forward pass; bounds memory and padding waste"
     )
     encoder_batch_texts: int | None = Field(
         None, ge=1, description="a fixed number of texts per forward pass, instead of tokens"

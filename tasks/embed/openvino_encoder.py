@@ -64,7 +64,11 @@ class OpenVinoEncoder:
         self._model = ov.Core().compile_model(
             folder / "model.xml",
             "CPU",
-            {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": settings.threads},
+            {
+                "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_NUM_THREADS": settings.threads,
+                "ENABLE_CPU_PINNING": False,
+            },
         )
         self._request = self._model.create_infer_request()
 

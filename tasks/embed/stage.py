@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from pgvector import HalfVector
+from sqlalchemy import Connection
 
 from config.errors import EmbeddingError, EncoderUnavailableError
 from config.logging import get_logger
@@ -44,22 +45,17 @@ def embed_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     with runtime.database.reading() as connection:
         missing = vectors.missing_vectors(connection, lease.batch_id)
         sources = vectors.sources_of(connection, (want.blob_id for want in missing))
-    encoded: dict[str, Encoded] = {}
-    for space, wants in _by_space(missing).items():
-        _require_model(runtime, space, wants[0])
+    encoded: dict[int, Encoded] = {}
+    for model_id, wants in _by_model(runtime, missing).items():
         texts = {want.input_id: input_of(want, sources[want.blob_id]) for want in wants}
-        encoded[space] = _encode(runtime.encoder(space), texts, keeper)
+        encoded[model_id] = _encode(runtime.encoder(wants[0].space), texts, keeper)
+    failures = {key: why for result in encoded.values() for key, why in result.failures.items()}
     with runtime.database.transaction() as connection:
         ledger.hold(connection, lease)
-        for space, result in encoded.items():
-            vectors.store_vectors(
-                connection, runtime.model_id(space), space, list(result.vectors.items())
-            )
-        failures = {key: why for result in encoded.values() for key, why in result.failures.items()}
+        count = _store(connection, missing, encoded)
         if failures:
             error = EmbeddingError("the encoder gave no vector")
             vectors.record_failures(connection, lease.batch_id, error, failures)
-        count = sum(len(result.vectors) for result in encoded.values())
         ledger.advance(connection, lease, "persist", {"encoded": count})
     log.info("embed.done", batch=lease.batch_id, vectors=count, failed=len(failures))
 
@@ -72,21 +68,32 @@ def input_of(want: MissingVector, source: bytes) -> str:
     return text_input(want.language, want.name_path, want.signature, want.docstring, body)
 
 
-def _by_space(missing: Sequence[MissingVector]) -> dict[str, list[MissingVector]]:
-    """The wants of each space, each input once."""
-    unique = {(want.space, want.input_id): want for want in missing}
-    spaces: dict[str, list[MissingVector]] = defaultdict(list)
-    for want in unique.values():
-        spaces[want.space].append(want)
-    return spaces
+def _by_model(runtime: Runtime, missing: Sequence[MissingVector]) -> dict[int, list[MissingVector]]:
+    """The wants of each model. Spaces of one model share calls, and the vectors of equal texts."""
+    models: dict[int, list[MissingVector]] = defaultdict(list)
+    for want in missing:
+        if runtime.model_id(want.space) != want.model_id:
+            raise EncoderUnavailableError(
+                f"this worker's {want.space} model is {runtime.model(want.space).name}, the batch"
+                " needs another: give all workers the same MNEMO_TEXT_MODEL, MNEMO_CODE_MODEL and"
+                " MNEMO_ENCODER"
+            )
+        models[want.model_id].append(want)
+    return models
 
 
-def _require_model(runtime: Runtime, space: str, want: MissingVector) -> None:
-    if runtime.model_id(space) != want.model_id:
-        raise EncoderUnavailableError(
-            f"this worker's {space} model is {runtime.model(space).name}, the batch needs another:"
-            " give all workers the same MNEMO_TEXT_MODEL, MNEMO_CODE_MODEL and MNEMO_ENCODER"
-        )
+def _store(
+    connection: Connection, missing: Sequence[MissingVector], encoded: Mapping[int, Encoded]
+) -> int:
+    """Stores the vector of every want that got one, each input once; returns how many."""
+    rows: dict[tuple[int, str], dict[int, HalfVector]] = defaultdict(dict)
+    for want in missing:
+        vector = encoded[want.model_id].vectors.get(want.input_id)
+        if vector is not None:
+            rows[want.model_id, want.space][want.input_id] = vector
+    for (model_id, space), found in rows.items():
+        vectors.store_vectors(connection, model_id, space, list(found.items()))
+    return sum(map(len, rows.values()))
 
 
 def _encode(encoder: Encoder, texts: Mapping[int, str], keeper: Keeper) -> Encoded:
