@@ -29,9 +29,7 @@ def test_ten_thousand_files_are_indexed_and_verified(indexed: tuple[Cli, dict[st
     assert receipt["state"] == "succeeded"
     assert receipt["files"]["indexed"] == FILES
     assert receipt["files"]["quarantined"] == 0
-    assert receipt["vectors"] == dict.fromkeys(("text", "code"), receipt["chunks"]) | {
-        "failed": 0
-    }
+    assert receipt["vectors"] == dict.fromkeys(("text", "code"), receipt["chunks"]) | {"failed": 0}
     verdict = cli("verify", receipt["repository"], "--json")
     assert verdict.code == 0, verdict.stdout
     assert verdict.json["outstanding"] == 0
