@@ -34,7 +34,11 @@ class Settings(BaseSettings):
     """All settings of one process. Frozen: what was validated is what runs."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MNEMO_", env_nested_delimiter="__", frozen=True, extra="ignore"
+        env_prefix="MNEMO_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,  # compose files pass empty variables on
+        frozen=True,
+        extra="ignore",
     )
 
     home: Path = Field(
@@ -99,10 +103,11 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return None if path is None else Path(path).expanduser().absolute()
 
-    @field_validator("database_url", "broker_url", mode="before")
+    @field_validator("text_model", "code_model")
     @classmethod
-    def _empty_is_unset(cls, url: object) -> object:
-        return url or None
+    def _absolute_folder(cls, model: str) -> str:
+        folder = Path(model).expanduser()
+        return str(folder.absolute()) if folder.is_dir() else model
 
     @field_validator("database_url")
     @classmethod
@@ -126,6 +131,19 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """True where this process starts its own servers and workers."""
         return self.database_url is None
+
+    def child_environment(self) -> dict[str, str]:
+        """Ours whole (PATH, proxies, certificates, …), with both URLs, for a child process.
+
+        Paths are absolute, because a child may start in another folder.
+        """
+        named = ("home", "pg_bin", "valkey_bin", "text_model", "code_model")
+        values = {name: getattr(self, name) for name in named} | {
+            name: url and url.get_secret_value()
+            for name, url in (("database_url", self.database_url), ("broker_url", self.broker_url))
+        }
+        set_here = {f"MNEMO_{name.upper()}": str(value) for name, value in values.items() if value}
+        return dict(os.environ) | set_here  # noqa: TID251 - passed on, not read
 
     @property
     def threads(self) -> int:

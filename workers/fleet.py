@@ -1,6 +1,5 @@
 """Which processes serve a host: from queues and a concurrency to specs for the supervisor."""
 
-import os
 import secrets
 import socket
 
@@ -45,12 +44,7 @@ def _worker(settings: Settings, kind: Kind, concurrency: int | None) -> Spec:
 
 def environment(settings: Settings, identity: str, threads: int) -> dict[str, str]:
     """What a worker process inherits: our environment, the two URLs, its name and its threads."""
-    inherited = dict(os.environ)  # noqa: TID251 - passed on whole (PATH, proxies, certificates)
-    if settings.database_url is not None:
-        inherited["MNEMO_DATABASE_URL"] = settings.database_url.get_secret_value()
-    if settings.broker_url is not None:
-        inherited["MNEMO_BROKER_URL"] = settings.broker_url.get_secret_value()
-    return inherited | {
+    return settings.child_environment() | {
         "MNEMO_WORKER_ID": identity,
         "MNEMO_ENCODER_THREADS": str(threads),
         "OMP_NUM_THREADS": str(threads),

@@ -77,6 +77,7 @@ def _launch(settings: Settings, deadline: float) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
+            env=settings.child_environment(),
             start_new_session=True,
             pass_fds=(writing,),
         )

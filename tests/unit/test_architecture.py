@@ -67,5 +67,4 @@ def test_only_settings_read_the_environment() -> None:
     """Whoever wants to know what can be set reads one module."""
     readers = {str(path.relative_to(ROOT)) for path in MODULES if "os.environ" in path.read_text()}
 
-    # fleet.py passes the environment on to the processes that it describes
-    assert readers == {"workers/fleet.py"}
+    assert readers == {"config/settings.py"}

@@ -36,11 +36,30 @@ def test_a_nested_variable_sets_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
     assert get_settings().timeouts.git_clone == 12.5
 
 
-def test_an_empty_url_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["DATABASE_URL", "HOME", "LOG_LEVEL"])
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Compose files pass empty variables on."""
-    monkeypatch.setenv("MNEMO_DATABASE_URL", "")
+    unset = get_settings()
+    get_settings.cache_clear()
+    monkeypatch.setenv(f"MNEMO_{name}", "")
 
-    assert get_settings().embedded
+    assert unset == get_settings().model_copy(update={"worker_id": unset.worker_id})
+
+
+def test_processes_in_other_folders_are_told_absolute_paths(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A relative path means the folder in which the command was given."""
+    (tmp_path / "model").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name, value in (("HOME", "home"), ("TEXT_MODEL", "model"), ("CODE_MODEL", "org/model")):
+        monkeypatch.setenv(f"MNEMO_{name}", value)
+
+    passed_on = get_settings().child_environment()
+
+    assert passed_on["MNEMO_HOME"] == str(tmp_path / "home")
+    assert passed_on["MNEMO_TEXT_MODEL"] == str(tmp_path / "model")
+    assert passed_on["MNEMO_CODE_MODEL"] == "org/model"
 
 
 def test_urls_are_hidden_when_settings_are_shown() -> None:
