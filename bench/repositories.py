@@ -64,6 +64,29 @@ SOURCES = {
         Question("is this value a promise", "util/isPromise.ts", "isPromise"),
         Question("remove an item from an array", "util/arrRemove.ts", "arrRemove"),
     ),
+    "capacitor": (
+        "Capacitor 8.5.2, the package @capacitor/android on npm",
+        Question("getFileUrlForUri", "getcapacitor/FileUtils.java", "getFileUrlForUri"),
+        Question("launchIntent", "getcapacitor/Bridge.java", "launchIntent"),
+        Question("notifyListeners", "getcapacitor/Plugin.java", "notifyListeners"),
+        Question("loadPluginClasses", "getcapacitor/PluginManager.java", "loadPluginClasses"),
+        Question("reload the web view", "getcapacitor/Bridge.java", "reload"),
+        Question(
+            "ask the user for the permissions of these aliases",
+            "getcapacitor/Plugin.java",
+            "requestPermissionForAliases",
+        ),
+        Question(
+            "a unique identifier of this installation of the app",
+            "getcapacitor/AppUUID.java",
+            "getAppUUID",
+        ),
+        Question(
+            "serve a local file for a request of the web view",
+            "getcapacitor/WebViewLocalServer.java",
+            "handleLocalRequest",
+        ),
+    ),
     "libsodium": (
         "libsodium, in the source distribution of PyNaCl 1.6.2 on PyPI",
         Question("sodium_memzero", "sodium/utils.c", "sodium_memzero"),
