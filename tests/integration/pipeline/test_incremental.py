@@ -1,6 +1,6 @@
 """Nothing is done twice: unchanged content costs neither a parse nor an embedding."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ import pytest
 from config.errors import BadInputError
 from search.query import Searcher
 from search.scope import Scope
+from tasks.embed.hash_encoder import HashEncoder
+from tasks.embed.vectors import Vectors
 from tasks.verify import verify_repository
 from tests.harness import PYTHON, Pipeline, git
 
@@ -185,3 +187,21 @@ def test_other_models_embed_what_is_indexed_already(
     assert receipt["reused"] == {"blobs": 1, "embeddings": 0}
     [row] = pipeline.sql("SELECT count(*) AS n FROM embeddings")
     assert row.n == 4
+
+
+def test_a_text_of_both_spaces_is_encoded_once(pipeline: Pipeline, make_repository: Make) -> None:
+    """Prose is the same in both: one call of the model gives both vectors."""
+    seen: list[str] = []
+
+    class Noting(HashEncoder):
+        def encode(self, texts: Sequence[str]) -> Vectors:
+            seen.extend(texts)
+            return super().encode(texts)
+
+    pipeline.runtime._encoders[pipeline.runtime.model("text").key] = Noting()
+    repository = make_repository({"notes.md": "# Notes\n\nOrders arrive at night.\n"})
+
+    receipt = pipeline.index(repository)
+
+    assert len(seen) == receipt["chunks"] == 1
+    assert receipt["vectors"] == {"text": 1, "code": 1, "failed": 0}
