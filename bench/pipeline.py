@@ -19,7 +19,8 @@ from sqlalchemy import text
 
 from bench.corpus import LINES, standard_library
 from bench.installation import Installation, installation
-from config.settings import Settings
+from config.logging import setup_logging
+from config.settings import Settings, get_settings
 from schema.database import Database
 from schema.vectors import MissingVector, sources_of
 from tasks.embed.encoder import load_encoder
@@ -82,6 +83,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=LINES)
     parser.add_argument("--skip-baseline", action="store_true", help="leave out torch float32")
     given = parser.parse_args()
+    setup_logging(get_settings(), process="bench")  # to stderr: stdout carries the figures
     with tempfile.TemporaryDirectory(prefix="mnemo-bench-") as name:
         root = Path(name)
         root.chmod(0o711)

@@ -60,7 +60,8 @@ class OpenVinoEncoder:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.manifest.max_tokens)
-        # one stream over all threads: as fast as one per core here, with half the memory
+        # One stream over all threads: as fast as one per core here, with half the memory. Unpinned,
+        # or several encoders on one machine would share the first cores and leave the rest idle.
         self._model = ov.Core().compile_model(
             folder / "model.xml",
             "CPU",
