@@ -117,6 +117,22 @@ SELECT count(c.text_id) AS chunks, count(t.input_id) AS text, count(k.input_id) 
  WHERE s.id = :id
 """)
 
+# Complete, without some vectors when they were counted, and nothing waits for one any more.
+HEALED = text("""
+SELECT s.id FROM snapshots s
+ WHERE s.state = 'complete' AND (s.counts #>> '{vectors,failed}')::bigint > 0
+   AND NOT EXISTS (
+    SELECT 1 FROM failed_embeddings x JOIN code_chunks c ON c.id = x.chunk_id
+      JOIN snapshot_files f ON f.blob_id = c.blob_id
+     WHERE f.snapshot_id = s.id
+       AND x.model_id = CASE x.space WHEN 'text' THEN s.text_model_id ELSE s.code_model_id END)
+   FOR UPDATE SKIP LOCKED
+""")
+
+RECOUNT = text("""
+UPDATE snapshots SET counts = counts || cast(:counts AS jsonb) WHERE id = :id
+""")
+
 # What nobody works on: never batched, or its batch ended without finishing it.
 NEED_PARSE = text("""
 SELECT b.id, b.size FROM blobs b LEFT JOIN batches w ON w.id = b.batch_id
@@ -226,6 +242,18 @@ def complete(connection: Connection, snapshot_id: int) -> None:
     """Marks a snapshot as complete, with its final counts."""
     counts = json.dumps(count_snapshot(connection, snapshot_id))
     connection.execute(COMPLETE, {"id": snapshot_id, "counts": counts})
+
+
+def recount_healed(connection: Connection) -> list[int]:
+    """Counts again the snapshots whose failed embeddings have all been healed; returns their ids.
+
+    Until then a search counts for itself (`search/coverage.py`).
+    """
+    healed = list(connection.execute(HEALED).scalars())
+    for snapshot_id in healed:
+        counts = json.dumps(count_snapshot(connection, snapshot_id))
+        connection.execute(RECOUNT, {"id": snapshot_id, "counts": counts})
+    return healed
 
 
 def count_snapshot(connection: Connection, snapshot_id: int) -> dict[str, Any]:

@@ -26,11 +26,11 @@ class Coverage:
 
 
 def coverage(connection: Connection, live: Sequence[LiveSnapshot]) -> Coverage:
-    """The coverage over all `live` snapshots: as stored for complete ones, else counted."""
+    """The coverage over all `live` snapshots: as stored where all is there, else counted."""
     files = parsed = chunks = with_text = with_code = 0
     for snapshot in live:
-        complete = snapshot.state == "complete"
-        counts = snapshot.counts if complete else count_snapshot(connection, snapshot.id)
+        whole = snapshot.state == "complete" and snapshot.counts["vectors"]["failed"] == 0
+        counts = snapshot.counts if whole else count_snapshot(connection, snapshot.id)
         row = connection.execute(PARSED, {"id": snapshot.id}).one()
         files += row.files
         parsed += row.parsed

@@ -17,7 +17,13 @@ from config.scrub import scrub
 from schema.bells import Doorbell
 from tasks.pipeline import doorbell, maintain_index
 
-QUEUES = {"discover": "control", "parse": "parse", "embed": "embed", "persist": "persist"}
+QUEUES = {
+    "discover": "control",
+    "parse": "parse",
+    "embed": "embed",
+    "persist": "persist",
+    "replay": "embed.retry",
+}
 
 
 class Line:

@@ -68,6 +68,15 @@ def persist(batch_id: int, **_: Any) -> None:
     _step("persist", batch_id)
 
 
+@shared_task(base=PipelineTask, name="mnemo.embed_retry")
+def embed_retry(failure_id: int, **_: Any) -> None:
+    """Tries one failed embedding again."""
+    from tasks.embed.replay import replay_embedding  # noqa: PLC0415 - see above
+    from tasks.work import policy  # noqa: PLC0415 - see above
+
+    replay_embedding(runtime(), failure_id, policy(runtime()))
+
+
 @shared_task(base=PipelineTask, name="mnemo.maintain")
 def maintain_index(**_: Any) -> None:
     """Builds vector indexes that have become worth it, collects what nothing names."""
@@ -80,6 +89,8 @@ def doorbell(stage: str, batch_id: int) -> Signature[None]:
     """The message that announces a batch: the rest of its way as a chain of immutable steps."""
     if stage == "discover":
         return discover.si(batch_id)
+    if stage == "replay":
+        return embed_retry.si(batch_id)
     steps = {"parse": parse, "embed": embed, "persist": persist}
     return chain(*(steps[name].si(batch_id) for name in ORDER[ORDER.index(stage) :]))
 

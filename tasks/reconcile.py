@@ -12,7 +12,7 @@ import psycopg
 
 from config.errors import BrokerUnavailableError, LeaseLostError, MnemoError
 from config.logging import get_logger
-from schema import bells, ledger
+from schema import bells, ledger, replays
 from schema.ledger import Expired
 from schema.runs import DUE_CHANNEL
 from schema.statistics import refresh_statistics
@@ -26,7 +26,7 @@ BUSY_SECONDS = 1.0  # between rounds while batches wait for a place in the windo
 STATISTICS_SECONDS = 5.0
 MAINTENANCE_SECONDS = 600.0
 STOP_SECONDS = 0.5  # how soon a stop is noticed
-STAGES = ("discover", "parse", "embed", "persist")
+STAGES = ("discover", "parse", "embed", "persist", replays.STAGE)
 log = get_logger("reconcile")
 
 
@@ -72,6 +72,9 @@ class Reconciler:
         """Takes batches back from workers that went silent; ends those out of attempts."""
         with self._runtime.database.transaction() as connection:
             expired = ledger.expire(connection)
+            lost = replays.expire(connection, self._runtime.settings.max_attempts)
+        for failure in lost:
+            log.warning("reconcile.replay_expired", failure=failure)
         for batch in expired:
             log.warning(
                 "reconcile.lease_expired",
@@ -102,15 +105,22 @@ class Reconciler:
         return any(waiting)
 
     def _has_due(self, stage: str) -> bool:
+        patience = self._timeouts.ring_patience
         with self._runtime.database.transaction() as connection:
-            return bells.has_due(connection, stage, self._timeouts.ring_patience)
+            if stage == replays.STAGE:
+                return replays.has_due(connection, patience)
+            return bells.has_due(connection, stage, patience)
 
     def _ring_stage(self, line: Line, stage: str) -> bool:
         room = self._runtime.settings.doorbells - line.depth(stage)
         if room <= 0:
             return True
+        patience = self._timeouts.ring_patience
         with self._runtime.database.transaction() as connection:
-            rung = bells.ring(connection, stage, limit=room, patience=self._timeouts.ring_patience)
+            if stage == replays.STAGE:
+                rung = replays.ring(connection, limit=room, patience=patience)
+            else:
+                rung = bells.ring(connection, stage, limit=room, patience=patience)
         unsent = list(rung)
         try:
             while unsent:
@@ -118,8 +128,10 @@ class Reconciler:
                 unsent.pop(0)
         finally:
             if unsent:
+                ids = [bell.batch_id for bell in unsent]
+                unring = replays.unring if stage == replays.STAGE else bells.unring
                 with self._runtime.database.transaction() as connection:
-                    bells.unring(connection, [bell.batch_id for bell in unsent])
+                    unring(connection, ids)
         return len(rung) == room
 
     def _refresh(self) -> None:

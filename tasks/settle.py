@@ -15,7 +15,7 @@ log = get_logger("settle")
 
 
 def settle(runtime: Runtime) -> None:
-    """Makes parsed snapshots live, completes sealed ones, ends their runs.
+    """Makes parsed snapshots live, completes sealed ones, ends their runs, recounts healed ones.
 
     A snapshot that shares blobs with another run may find that they were sealed for other models:
     then it gets batches for what it lacks, instead of being called complete.
@@ -27,6 +27,7 @@ def settle(runtime: Runtime) -> None:
             if run_id is None or not batch_outstanding(runtime, connection, run_id, snapshot_id):
                 snapshots.complete(connection, snapshot_id)
         closed = runs.close_runs(connection)
+        snapshots.recount_healed(connection)
     for run in closed:
         log.info("run.closed", run=str(run))
 

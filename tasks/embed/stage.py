@@ -68,16 +68,21 @@ def input_of(want: MissingVector, source: bytes) -> str:
     return text_input(want.language, want.name_path, want.signature, want.docstring, body)
 
 
+def require_model(runtime: Runtime, want: MissingVector) -> None:
+    """Raises EncoderUnavailableError where this process has another model than `want` needs."""
+    if runtime.model_id(want.space) != want.model_id:
+        raise EncoderUnavailableError(
+            f"this worker's {want.space} model is {runtime.model(want.space).name}, the batch needs"
+            " another: give all workers the same MNEMO_TEXT_MODEL, MNEMO_CODE_MODEL and"
+            " MNEMO_ENCODER"
+        )
+
+
 def _by_model(runtime: Runtime, missing: Sequence[MissingVector]) -> dict[int, list[MissingVector]]:
     """The wants of each model. Spaces of one model share calls, and the vectors of equal texts."""
     models: dict[int, list[MissingVector]] = defaultdict(list)
     for want in missing:
-        if runtime.model_id(want.space) != want.model_id:
-            raise EncoderUnavailableError(
-                f"this worker's {want.space} model is {runtime.model(want.space).name}, the batch"
-                " needs another: give all workers the same MNEMO_TEXT_MODEL, MNEMO_CODE_MODEL and"
-                " MNEMO_ENCODER"
-            )
+        require_model(runtime, want)
         models[want.model_id].append(want)
     return models
 

@@ -6,12 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from tests.commands import WAIT_SECONDS, Cli, NewCli, await_true
 from workers.embedded.home import Endpoints, Home
 
 MakeShop = Callable[[str], Path]
+LOSE_A_VECTOR = """
+WITH lost AS (
+    DELETE FROM embeddings
+     WHERE space = 'code' AND input_id = (SELECT min(code_id) FROM code_chunks)
+    RETURNING model_id, space, input_id)
+INSERT INTO failed_embeddings (chunk_id, model_id, space, error_class, last_error, next_attempt_at)
+SELECT c.id, lost.model_id, lost.space, 'EmbeddingError', 'lost', now() + interval '3 s'
+  FROM lost JOIN code_chunks c ON c.code_id = lost.input_id
+"""
 
 
 def owner(cli: Cli) -> psutil.Process:
@@ -211,3 +221,20 @@ def test_enqueueing_needs_no_broker(
     cli = new_cli("no-broker", MNEMO_DATABASE_URL=database_url)
 
     assert cli("index", str(make_shop("brokerless")), "--no-wait").code == 0
+
+
+def test_a_failed_embedding_is_healed_by_the_retry_worker(
+    new_cli: NewCli, make_shop: MakeShop
+) -> None:
+    """By itself, as soon as it is due."""
+    cli = new_cli("heal")
+    repository = cli("index", str(make_shop("heal")), "--json").json["repository"]
+    endpoints = Home(cli.home).endpoints()
+    assert endpoints is not None
+    with psycopg.connect(endpoints.database_url.get_secret_value()) as connection:
+        connection.execute(LOSE_A_VECTOR)
+    assert not cli("verify", repository, "--json").json["ok"]
+
+    await_true(lambda: cli("verify", repository, "--json").json["ok"])
+
+    assert cli("failed", "list", "--json").json == {"failures": []}

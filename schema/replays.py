@@ -1,0 +1,152 @@
+"""Failed embeddings on their second way: rung, claimed one by one, healed or put aside.
+
+    pending ──claim──► leased ──heal──► (gone)
+       ▲                 │ postpone, lease expired
+       └─────────────────┘ (retry stays counted)    attempts used up ──► quarantined
+
+The same protocol as the ledger of batches (`ledger.py`), on rows of their own, so that one poison
+text holds nothing else up.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pgvector import HalfVector
+from sqlalchemy import Connection, text
+
+from config.errors import LeaseLostError
+from schema.bells import Doorbell
+from schema.vectors import MissingVector, store_vectors
+
+STAGE = "replay"
+
+DUE = """
+state = 'pending' AND next_attempt_at <= now()
+AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience))
+AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = 'embed.retry' AND q.paused)
+"""
+
+HAS_DUE = text(f"SELECT EXISTS (SELECT 1 FROM failed_embeddings WHERE {DUE})")
+
+RING = text(f"""
+UPDATE failed_embeddings SET rung_at = now()
+ WHERE id IN (SELECT id FROM failed_embeddings WHERE {DUE} ORDER BY next_attempt_at, id LIMIT :limit
+                 FOR UPDATE SKIP LOCKED)
+RETURNING id
+""")
+
+CLAIM = text("""
+UPDATE failed_embeddings x
+   SET state = 'leased', retry_count = x.retry_count + 1, lease_token = gen_random_uuid(),
+       lease_until = now() + make_interval(secs => :seconds)
+  FROM code_chunks c JOIN blobs b ON b.id = c.blob_id
+ WHERE x.id = :id AND x.state = 'pending' AND x.next_attempt_at <= now() AND c.id = x.chunk_id
+RETURNING x.lease_token, x.retry_count, c.id AS chunk_id, c.blob_id, b.language, x.space,
+          x.model_id, CASE x.space WHEN 'text' THEN c.text_id ELSE c.code_id END AS input_id,
+          c.kind, c.name_path, c.signature, c.docstring, c.start_byte, c.end_byte
+""")
+
+# Every chunk that waited for the same vector is healed by it.
+HEAL = text("""
+DELETE FROM failed_embeddings x USING code_chunks c
+ WHERE c.id = x.chunk_id AND x.model_id = :model_id AND x.space = :space
+   AND CASE x.space WHEN 'text' THEN c.text_id ELSE c.code_id END = :input_id
+""")
+
+PUT_BACK = text("""
+UPDATE failed_embeddings
+   SET state = :state, error_class = :error_class, last_error = :last_error, lease_token = NULL,
+       lease_until = NULL, rung_at = NULL, updated_at = now(),
+       next_attempt_at = now() + make_interval(secs => :after)
+ WHERE id = :id AND lease_token = :token
+""")
+
+EXPIRE = text("""
+UPDATE failed_embeddings
+   SET state = CASE WHEN retry_count >= :max_attempts THEN 'quarantined' ELSE 'pending' END,
+       lease_token = NULL, lease_until = NULL, rung_at = NULL, updated_at = now()
+ WHERE state = 'leased' AND lease_until < now()
+RETURNING id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """The right to try one failed embedding again."""
+
+    id: int
+    token: uuid.UUID
+    attempt: int
+    want: MissingVector
+
+
+def has_due(connection: Connection, patience: float) -> bool:
+    """True where a failed embedding is due and not freshly rung."""
+    found: bool = connection.execute(HAS_DUE, {"patience": patience}).scalar_one()
+    return found
+
+
+def ring(connection: Connection, *, limit: int, patience: float) -> list[Doorbell]:
+    """Marks up to `limit` due failures as rung and returns their doorbells."""
+    rows = connection.execute(RING, {"limit": limit, "patience": patience})
+    return [Doorbell(row.id, STAGE, uuid.uuid4().hex) for row in rows]
+
+
+def unring(connection: Connection, ids: Sequence[int]) -> None:
+    """Takes back doorbells that never reached the broker."""
+    connection.execute(
+        text("UPDATE failed_embeddings SET rung_at = NULL WHERE id = ANY(:ids)"), {"ids": list(ids)}
+    )
+
+
+def claim(connection: Connection, failure_id: int, *, seconds: float) -> Replay | None:
+    """Takes a due failure for `seconds`; None where it is not due, or somebody has it."""
+    row = connection.execute(CLAIM, {"id": failure_id, "seconds": seconds}).one_or_none()
+    if row is None:
+        return None
+    return Replay(failure_id, row.lease_token, row.retry_count, MissingVector(*row[2:]))
+
+
+def heal(connection: Connection, replay: Replay, vector: HalfVector) -> int:
+    """Stores the vector and takes all that waited for it off the list; returns how many.
+
+    Raises:
+        LeaseLostError: another worker has the failure by now.
+    """
+    _hold(connection, replay)
+    want = replay.want
+    store_vectors(connection, want.model_id, want.space, [(want.input_id, vector)])
+    named = {"model_id": want.model_id, "space": want.space, "input_id": want.input_id}
+    return connection.execute(HEAL, named).rowcount
+
+
+def put_back(
+    connection: Connection, replay: Replay, error: BaseException, after: float | None
+) -> None:
+    """Has it tried again after `after` seconds; None: never, until somebody releases it."""
+    connection.execute(
+        PUT_BACK,
+        {
+            "id": replay.id,
+            "token": replay.token,
+            "state": "quarantined" if after is None else "pending",
+            "error_class": type(error).__name__,
+            "last_error": str(error),
+            "after": after or 0.0,
+        },
+    )
+
+
+def expire(connection: Connection, max_attempts: int) -> list[int]:
+    """Takes failures back from workers that went silent; returns their ids."""
+    return list(connection.execute(EXPIRE, {"max_attempts": max_attempts}).scalars())
+
+
+def _hold(connection: Connection, replay: Replay) -> None:
+    held = connection.execute(
+        text("SELECT 1 FROM failed_embeddings WHERE id = :id AND lease_token = :token FOR UPDATE"),
+        {"id": replay.id, "token": replay.token},
+    )
+    if held.one_or_none() is None:
+        raise LeaseLostError

@@ -1,0 +1,63 @@
+"""The replay of failed embeddings: one text at a time, on a queue that starves no fresh work."""
+
+import numpy as np
+from pgvector import HalfVector
+
+from config.errors import EmbeddingError, EncoderUnavailableError, LeaseLostError
+from config.logging import get_logger
+from schema import replays, vectors
+from schema.replays import Replay
+from tasks.embed.stage import input_of, require_model
+from tasks.retry import Policy, Retry
+from tasks.runtime import Runtime
+
+log = get_logger("replay")
+
+
+def replay_embedding(runtime: Runtime, failure_id: int, policy: Policy) -> bool:
+    """Tries a failed embedding again if it is due; True where its chunk now has the vector.
+
+    An encoder that does not load costs no attempt: the failure stays due and is rung again later.
+
+    Raises:
+        DatabaseUnavailableError: the list cannot be reached.
+        EncoderUnavailableError: this process cannot load its model.
+    """
+    for space in ("text", "code"):
+        runtime.encoder(space)
+    with runtime.database.transaction() as connection:
+        seconds = runtime.settings.timeouts.lease
+        replay = replays.claim(connection, failure_id, seconds=seconds)
+    if replay is None:
+        return False
+    try:
+        vector = _encode(runtime, replay)
+        with runtime.database.transaction() as connection:
+            healed = replays.heal(connection, replay, vector)
+    except (EmbeddingError, EncoderUnavailableError) as exc:
+        _put_back(runtime, replay, exc, policy)
+        return False
+    except LeaseLostError:
+        log.warning("replay.lease_lost", failure=failure_id)
+        return False
+    log.info("replay.healed", failure=failure_id, chunks=healed)
+    return True
+
+
+def _encode(runtime: Runtime, replay: Replay) -> HalfVector:
+    want = replay.want
+    require_model(runtime, want)
+    with runtime.database.reading() as connection:
+        source = vectors.sources_of(connection, [want.blob_id])[want.blob_id]
+    [vector] = runtime.encoder(want.space).encode([input_of(want, source)])
+    if np.isnan(vector[0]):
+        raise EmbeddingError("the model gives a zero or non-finite vector")
+    return HalfVector(vector)
+
+
+def _put_back(runtime: Runtime, replay: Replay, error: Exception, policy: Policy) -> None:
+    decision = policy.decide(error, replay.attempt)
+    after = decision.after if isinstance(decision, Retry) else None
+    with runtime.database.transaction() as connection:
+        replays.put_back(connection, replay, error, after)
+    log.warning("replay.failed", failure=replay.id, attempt=replay.attempt, error=str(error))
