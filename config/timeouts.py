@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-TASKS = ("discover", "parse", "embed", "persist", "maintain")
+TASKS = ("discover", "parse", "embed", "embed_retry", "persist", "maintain")
 
 
 class Timeouts(BaseModel):
@@ -27,6 +27,11 @@ class Timeouts(BaseModel):
     discover: float = Field(1800.0, gt=0, description="hard limit of the discover task")
     parse_task: float = Field(300.0, gt=0, description="hard limit of the parse task, one batch")
     embed_task: float = Field(900.0, gt=0, description="hard limit of the embed task, one batch")
+    embed_retry_task: float = Field(
+        120.0,
+        gt=0,
+        description="hard limit of trying one failed embedding again, model loading too",
+    )
     persist_task: float = Field(60.0, gt=0, description="hard limit of the persist task")
     maintenance_task: float = Field(3600.0, gt=0, description="hard limit of index builds")
     sql_connect: float = Field(5.0, gt=0, description="opening a PostgreSQL connection")
@@ -60,6 +65,7 @@ class Timeouts(BaseModel):
             "discover": self.discover,
             "parse": self.parse_task,
             "embed": self.embed_task,
+            "embed_retry": self.embed_retry_task,
             "persist": self.persist_task,
             "maintain": self.maintenance_task,
         }[stage]

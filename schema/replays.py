@@ -48,11 +48,14 @@ RETURNING x.lease_token, x.retry_count, c.id AS chunk_id, c.blob_id, b.language,
 """)
 
 # Every chunk that waited for the same vector is healed by it.
-HEAL = text("""
-DELETE FROM failed_embeddings x USING code_chunks c
- WHERE c.id = x.chunk_id AND x.model_id = :model_id AND x.space = :space
-   AND CASE x.space WHEN 'text' THEN c.text_id ELSE c.code_id END = :input_id
+HEAL = {
+    space: text(f"""
+DELETE FROM failed_embeddings
+ WHERE model_id = :model_id AND space = '{space}'
+   AND chunk_id IN (SELECT id FROM code_chunks WHERE {column} = :input_id)
 """)
+    for space, column in (("text", "text_id"), ("code", "code_id"))
+}
 
 PUT_BACK = text("""
 UPDATE failed_embeddings
@@ -117,8 +120,8 @@ def heal(connection: Connection, replay: Replay, vector: HalfVector) -> int:
     _hold(connection, replay)
     want = replay.want
     store_vectors(connection, want.model_id, want.space, [(want.input_id, vector)])
-    named = {"model_id": want.model_id, "space": want.space, "input_id": want.input_id}
-    return connection.execute(HEAL, named).rowcount
+    named = {"model_id": want.model_id, "input_id": want.input_id}
+    return connection.execute(HEAL[want.space], named).rowcount
 
 
 def put_back(
