@@ -106,11 +106,11 @@ SOURCES = {
 
 
 def rank(installed: Installation, repository: str, question: Question) -> int | None:
-    """The place at which the function stands, from 1; None: not among the first `TOP`."""
+    """The place of the chunk that is named after the function, from 1; None: not in `TOP`."""
     answer = installed.json("search", question.query, "--repo", repository, "--limit", str(TOP))
     for place, result in enumerate(answer["results"], 1):
-        names_it = question.symbol in f"{result['symbol']} {result['content']}"
-        if result["path"].endswith(question.path) and names_it:
+        name = (result["symbol"] or "").rpartition(".")[2]
+        if result["path"].endswith(question.path) and name == question.symbol:
             return place
     return None
 

@@ -1,20 +1,24 @@
-"""Doorbells: which due batches should be announced to the workers, in which order.
+"""Doorbells: which due work should be announced to the workers, in which order.
 
-A batch remembers when it was rung, so that a message that got lost is noticed and one that is on
-its way is not doubled.
+A batch, and a failed embedding at the stage `replay`, remembers when it was rung, so that a message
+that got lost is noticed and one that is on its way is not doubled.
 """
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Connection, text
+
+REPLAY = "replay"
 
 
 @dataclass(frozen=True, slots=True)
 class Doorbell:
-    """A batch whose stage should be announced to the workers."""
+    """A batch whose stage should be announced, or a failed embedding (stage `replay`)."""
 
-    batch_id: int
+    id: int
     stage: str
     correlation_id: str = field(compare=False)
 
@@ -36,29 +40,47 @@ RETURNING b.id, b.stage, r.correlation_id, due.turn
 """)
 
 
+HAS_DUE = text("""
+SELECT EXISTS (SELECT 1 FROM batches WHERE stage = :stage AND state = 'pending'
+                  AND next_attempt_at <= now()
+                  AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience)))
+""")
+UNRING = text("UPDATE batches SET rung_at = NULL WHERE id = ANY(:ids) AND state = 'pending'")
+
+DUE_FAILURE = """
+state = 'pending' AND next_attempt_at <= now()
+AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience))
+AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = 'embed.retry' AND q.paused)
+"""
+HAS_DUE_FAILURE = text(f"SELECT EXISTS (SELECT 1 FROM failed_embeddings WHERE {DUE_FAILURE})")
+RING_FAILURES = text(f"""
+UPDATE failed_embeddings SET rung_at = now()
+ WHERE id IN (SELECT id FROM failed_embeddings WHERE {DUE_FAILURE}
+               ORDER BY next_attempt_at, id LIMIT :limit FOR UPDATE SKIP LOCKED)
+RETURNING id
+""")
+UNRING_FAILURES = text("UPDATE failed_embeddings SET rung_at = NULL WHERE id = ANY(:ids)")
+
+
 def has_due(connection: Connection, stage: str, patience: float) -> bool:
-    """True where a batch of `stage` is due and not freshly rung."""
-    found: bool = connection.execute(
-        text(
-            "SELECT EXISTS (SELECT 1 FROM batches WHERE stage = :stage AND state = 'pending'"
-            " AND next_attempt_at <= now() AND (rung_at IS NULL"
-            " OR rung_at <= now() - make_interval(secs => :patience)))"
-        ),
-        {"stage": stage, "patience": patience},
-    ).scalar_one()
-    return found
+    """True where something of `stage` is due and not freshly rung."""
+    named: dict[str, Any] = {"patience": patience}
+    if stage == REPLAY:
+        return bool(connection.execute(HAS_DUE_FAILURE, named).scalar_one())
+    return bool(connection.execute(HAS_DUE, named | {"stage": stage}).scalar_one())
 
 
 def ring(connection: Connection, stage: str, *, limit: int, patience: float) -> list[Doorbell]:
-    """Marks up to `limit` due batches of `stage` as rung, fairly among runs, and returns them."""
-    rows = connection.execute(RING, {"stage": stage, "limit": limit, "patience": patience})
+    """Marks up to `limit` due things of `stage` as rung, fairly among runs, and returns them."""
+    named: dict[str, Any] = {"limit": limit, "patience": patience}
+    if stage == REPLAY:
+        ids = connection.execute(RING_FAILURES, named).scalars()
+        return [Doorbell(failure_id, REPLAY, uuid.uuid4().hex) for failure_id in ids]
+    rows = connection.execute(RING, named | {"stage": stage})
     ordered = sorted(rows, key=lambda row: (row.turn, row.id))
     return [Doorbell(row.id, row.stage, row.correlation_id) for row in ordered]
 
 
-def unring(connection: Connection, batch_ids: Sequence[int]) -> None:
+def unring(connection: Connection, stage: str, ids: Sequence[int]) -> None:
     """Takes back doorbells that never reached the broker."""
-    connection.execute(
-        text("UPDATE batches SET rung_at = NULL WHERE id = ANY(:ids) AND state = 'pending'"),
-        {"ids": list(batch_ids)},
-    )
+    connection.execute(UNRING_FAILURES if stage == REPLAY else UNRING, {"ids": list(ids)})

@@ -1,7 +1,7 @@
-"""Failed embeddings on their second way: rung, claimed one by one, healed or put aside.
+"""Failed embeddings on their second way: claimed one by one, healed or put aside.
 
     pending ──claim──► leased ──heal──► (gone)
-       ▲                 │ postpone, lease expired
+       ▲                 │ put back, lease expired
        └─────────────────┘ (retry stays counted)    attempts used up ──► quarantined
 
 The same protocol as the ledger of batches (`ledger.py`), on rows of their own, so that one poison
@@ -9,32 +9,13 @@ text holds nothing else up.
 """
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pgvector import HalfVector
 from sqlalchemy import Connection, text
 
 from config.errors import LeaseLostError
-from schema.bells import Doorbell
 from schema.vectors import MissingVector, store_vectors
-
-STAGE = "replay"
-
-DUE = """
-state = 'pending' AND next_attempt_at <= now()
-AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience))
-AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = 'embed.retry' AND q.paused)
-"""
-
-HAS_DUE = text(f"SELECT EXISTS (SELECT 1 FROM failed_embeddings WHERE {DUE})")
-
-RING = text(f"""
-UPDATE failed_embeddings SET rung_at = now()
- WHERE id IN (SELECT id FROM failed_embeddings WHERE {DUE} ORDER BY next_attempt_at, id LIMIT :limit
-                 FOR UPDATE SKIP LOCKED)
-RETURNING id
-""")
 
 CLAIM = text("""
 UPDATE failed_embeddings x
@@ -82,25 +63,6 @@ class Replay:
     token: uuid.UUID
     attempt: int
     want: MissingVector
-
-
-def has_due(connection: Connection, patience: float) -> bool:
-    """True where a failed embedding is due and not freshly rung."""
-    found: bool = connection.execute(HAS_DUE, {"patience": patience}).scalar_one()
-    return found
-
-
-def ring(connection: Connection, *, limit: int, patience: float) -> list[Doorbell]:
-    """Marks up to `limit` due failures as rung and returns their doorbells."""
-    rows = connection.execute(RING, {"limit": limit, "patience": patience})
-    return [Doorbell(row.id, STAGE, uuid.uuid4().hex) for row in rows]
-
-
-def unring(connection: Connection, ids: Sequence[int]) -> None:
-    """Takes back doorbells that never reached the broker."""
-    connection.execute(
-        text("UPDATE failed_embeddings SET rung_at = NULL WHERE id = ANY(:ids)"), {"ids": list(ids)}
-    )
 
 
 def claim(connection: Connection, failure_id: int, *, seconds: float) -> Replay | None:

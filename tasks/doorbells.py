@@ -14,7 +14,7 @@ from kombu.exceptions import KombuError, OperationalError
 from config.errors import BrokerUnavailableError
 from config.logging import bound
 from config.scrub import scrub
-from schema.bells import Doorbell
+from schema.bells import REPLAY, Doorbell
 from tasks.pipeline import doorbell, maintain_index
 
 QUEUES = {
@@ -22,7 +22,7 @@ QUEUES = {
     "parse": "parse",
     "embed": "embed",
     "persist": "persist",
-    "replay": "embed.retry",
+    REPLAY: "embed.retry",
 }
 
 
@@ -41,9 +41,9 @@ class Line:
         return int(declared.message_count)
 
     def ring(self, bell: Doorbell) -> None:
-        """Announces a batch."""
+        """Announces a batch, or a failed embedding."""
         with bound(correlation_id=bell.correlation_id):
-            doorbell(bell.stage, bell.batch_id).apply_async(producer=self._producer)
+            doorbell(bell.stage, bell.id).apply_async(producer=self._producer)
 
     def ring_maintenance(self) -> None:
         """Asks for a round of upkeep."""

@@ -16,6 +16,7 @@ from celery.canvas import Signature
 from celery.exceptions import Ignore
 
 from config.errors import DatabaseUnavailableError
+from schema.bells import REPLAY
 
 if TYPE_CHECKING:
     from tasks.runtime import Runtime
@@ -85,14 +86,14 @@ def maintain_index(**_: Any) -> None:
     maintain(runtime())
 
 
-def doorbell(stage: str, batch_id: int) -> Signature[None]:
-    """The message that announces a batch: the rest of its way as a chain of immutable steps."""
+def doorbell(stage: str, work_id: int) -> Signature[None]:
+    """The message that announces work: for a batch, the rest of its way as a chain of steps."""
     if stage == "discover":
-        return discover.si(batch_id)
-    if stage == "replay":
-        return embed_retry.si(batch_id)
+        return discover.si(work_id)
+    if stage == REPLAY:
+        return embed_retry.si(work_id)
     steps = {"parse": parse, "embed": embed, "persist": persist}
-    return chain(*(steps[name].si(batch_id) for name in ORDER[ORDER.index(stage) :]))
+    return chain(*(steps[name].si(work_id) for name in ORDER[ORDER.index(stage) :]))
 
 
 def _step(stage: str, batch_id: int) -> None:

@@ -23,10 +23,10 @@ from tasks.work import give_up
 
 LEADER_LOCK = 0x6C6561646572  # "leader"
 BUSY_SECONDS = 1.0  # between rounds while batches wait for a place in the window
-STATISTICS_SECONDS = 5.0
+STATISTICS_SECONDS = 5.0  # a run may load whole tables in that time
 MAINTENANCE_SECONDS = 600.0
 STOP_SECONDS = 0.5  # how soon a stop is noticed
-STAGES = ("discover", "parse", "embed", "persist", replays.STAGE)
+STAGES = ("discover", "parse", "embed", "persist", bells.REPLAY)
 log = get_logger("reconcile")
 
 
@@ -105,22 +105,15 @@ class Reconciler:
         return any(waiting)
 
     def _has_due(self, stage: str) -> bool:
-        patience = self._timeouts.ring_patience
         with self._runtime.database.transaction() as connection:
-            if stage == replays.STAGE:
-                return replays.has_due(connection, patience)
-            return bells.has_due(connection, stage, patience)
+            return bells.has_due(connection, stage, self._timeouts.ring_patience)
 
     def _ring_stage(self, line: Line, stage: str) -> bool:
         room = self._runtime.settings.doorbells - line.depth(stage)
         if room <= 0:
             return True
-        patience = self._timeouts.ring_patience
         with self._runtime.database.transaction() as connection:
-            if stage == replays.STAGE:
-                rung = replays.ring(connection, limit=room, patience=patience)
-            else:
-                rung = bells.ring(connection, stage, limit=room, patience=patience)
+            rung = bells.ring(connection, stage, limit=room, patience=self._timeouts.ring_patience)
         unsent = list(rung)
         try:
             while unsent:
@@ -128,10 +121,8 @@ class Reconciler:
                 unsent.pop(0)
         finally:
             if unsent:
-                ids = [bell.batch_id for bell in unsent]
-                unring = replays.unring if stage == replays.STAGE else bells.unring
                 with self._runtime.database.transaction() as connection:
-                    unring(connection, ids)
+                    bells.unring(connection, stage, [bell.id for bell in unsent])
         return len(rung) == room
 
     def _refresh(self) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from schema import receipts, runs
 from schema.runs import Asked
 from tasks.discover.source import name_of, parse_source
+from tasks.embed.encoder import Encoder
 from tasks.runtime import Runtime
 from tasks.settle import settle
 from tasks.work import work
@@ -70,6 +71,10 @@ class Pipeline:
                 worktree=worktree,
                 correlation_id=uuid.uuid4().hex,
             )
+
+    def use(self, encoder: Encoder) -> None:
+        """Makes `encoder` the one of this process."""
+        self.runtime._encoders[self.runtime.model("text").key] = encoder
 
     def drain(self, *stages: str) -> int:
         """Works on every due batch (of `stages`) until there is none; returns how many steps."""

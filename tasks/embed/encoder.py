@@ -1,7 +1,7 @@
 """One interface to every way of making vectors, and the choice among them.
 
 `auto` takes OpenVINO where it is installed, else torch in bfloat16 where the CPU has it, else torch
-in float32. They agree to a cosine above 0.999 (measured: `docs/benchmarks.md`), so vectors made by
+in float32. They agree to a cosine above 0.999 (a test compares them), so vectors made by
 one backend serve the others.
 """
 

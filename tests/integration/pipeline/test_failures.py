@@ -81,11 +81,6 @@ def failures(pipeline: Pipeline) -> list[Failure]:
         return list_failures(connection)
 
 
-def use(pipeline: Pipeline, encoder: HashEncoder) -> None:
-    """Makes `encoder` the one of this process."""
-    pipeline.runtime._encoders[pipeline.runtime.model("text").key] = encoder
-
-
 @pytest.mark.usefixtures("poisoned")
 def test_a_file_that_kills_the_parser_is_quarantined(
     pipeline: Pipeline, make_repository: Make
@@ -116,7 +111,7 @@ def test_a_quarantined_file_does_not_verify(pipeline: Pipeline, make_repository:
 
 def test_a_poison_text_is_found_by_halving(pipeline: Pipeline, make_repository: Make) -> None:
     """One chunk fails, all others of its batch get their vectors."""
-    use(pipeline, PickyEncoder())
+    pipeline.use(PickyEncoder())
     files = {f"f{n}.py": f"def name{n}():\n    return {n}\n" for n in range(20)}
     files["f7.py"] = "def POISON():\n    return 7\n"
 
@@ -132,7 +127,7 @@ def test_a_vector_without_direction_is_never_stored(
     pipeline: Pipeline, make_repository: Make
 ) -> None:
     """A zero or NaN vector would make every distance meaningless."""
-    use(pipeline, EmptyEncoder())
+    pipeline.use(EmptyEncoder())
 
     receipt = pipeline.index(make_repository({"a.py": PYTHON}))
 
@@ -145,7 +140,7 @@ def test_without_an_encoder_chunks_are_searchable(
     pipeline: Pipeline, make_repository: Make
 ) -> None:
     """Every chunk is on the list of failed embeddings, none is lost."""
-    use(pipeline, BrokenEncoder())
+    pipeline.use(BrokenEncoder())
 
     receipt = pipeline.index(make_repository({"a.py": PYTHON, "b.py": PYTHON + "x = 1\n"}))
 

@@ -198,7 +198,7 @@ def test_a_text_of_both_spaces_is_encoded_once(pipeline: Pipeline, make_reposito
             seen.extend(texts)
             return super().encode(texts)
 
-    pipeline.runtime._encoders[pipeline.runtime.model("text").key] = Noting()
+    pipeline.use(Noting())
     repository = make_repository({"notes.md": "# Notes\n\nOrders arrive at night.\n"})
 
     receipt = pipeline.index(repository)

@@ -40,16 +40,11 @@ class Poisoned(HashEncoder):
 @pytest.fixture
 def broken(pipeline: Pipeline, make_repository: Make) -> Iterator[dict[str, Any]]:
     """The receipt of a repository in which one chunk has no vectors; the encoder still fails."""
-    use(pipeline, Poisoned())
+    pipeline.use(Poisoned())
     poison = "def poisoned():\n    return 'POISON'\n"
     receipt = pipeline.index(make_repository({"good.py": PYTHON, "bad.py": poison}))
     yield receipt
     pipeline.runtime._encoders.clear()
-
-
-def use(pipeline: Pipeline, encoder: HashEncoder) -> None:
-    """Makes `encoder` the one of this process."""
-    pipeline.runtime._encoders[pipeline.runtime.model("text").key] = encoder
 
 
 def failures(pipeline: Pipeline) -> list[Any]:
@@ -72,7 +67,7 @@ def test_a_replay_heals(pipeline: Pipeline, broken: dict[str, Any]) -> None:
     """The list is empty, the coverage whole and the index as if nothing had failed."""
     assert coverage(pipeline) < 1
     assert not verify_repository(pipeline.runtime, broken["repository"]).ok
-    use(pipeline, HashEncoder())
+    pipeline.use(HashEncoder())
 
     for failure in failures(pipeline):
         replay_embedding(pipeline.runtime, failure.id, AT_ONCE)
@@ -97,7 +92,7 @@ def test_a_replay_that_fails_waits_longer_and_ends(
     [ended, *_] = failures(pipeline)
     assert (ended.state, ended.retry_count) == ("quarantined", 3)
     make_due(pipeline)
-    use(pipeline, HashEncoder())
+    pipeline.use(HashEncoder())
     assert not replay_embedding(pipeline.runtime, first.id, AT_ONCE)
     assert broken["vectors"]["failed"] == len(failures(pipeline))
 

@@ -246,7 +246,7 @@ def test_a_batch_is_rung_once(database: Database, batch: int) -> None:
         [bell] = bells.ring(connection, "parse", limit=10, patience=20)
         again = bells.ring(connection, "parse", limit=10, patience=20)
 
-    assert bell.batch_id == batch
+    assert bell.id == batch
     assert again == []
 
 
@@ -255,7 +255,7 @@ def test_a_doorbell_that_nobody_heard_rings_again(database: Database, batch: int
     for _ in range(2):
         with database.transaction() as connection:
             assert [batch] == [
-                bell.batch_id for bell in bells.ring(connection, "parse", limit=10, patience=0)
+                bell.id for bell in bells.ring(connection, "parse", limit=10, patience=0)
             ]
 
 
@@ -263,7 +263,7 @@ def test_a_doorbell_that_was_not_sent_is_taken_back(database: Database, batch: i
     """With the broker down the batch stays to be announced."""
     with database.transaction() as connection:
         bells.ring(connection, "parse", limit=10, patience=20)
-        bells.unring(connection, [batch])
+        bells.unring(connection, "parse", [batch])
 
         assert bells.has_due(connection, "parse", 20)
 
@@ -277,7 +277,7 @@ def test_doorbells_are_fair_among_runs(database: Database, new_run: NewRun) -> N
         wanted = batches.create_batch(connection, small, "parse")
         rung = bells.ring(connection, "parse", limit=2, patience=20)
 
-    assert wanted in [bell.batch_id for bell in rung]
+    assert wanted in [bell.id for bell in rung]
 
 
 def test_batches_are_filled_by_bytes(database: Database, new_run: NewRun) -> None:

@@ -267,4 +267,4 @@ def _break_encoder(pipeline: Pipeline) -> None:
         def encode(self, texts: Sequence[str]) -> Vectors:
             raise EncoderUnavailableError(f"cannot encode {len(texts)} texts")
 
-    pipeline.runtime._encoders[pipeline.runtime.model("text").key] = Broken()
+    pipeline.use(Broken())
