@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         None, description="PostgreSQL with pgvector; unset: an embedded one is started"
     )
     broker_url: SecretStr | None = Field(
-        None, description="Redis or Valkey; unset: an embedded Valkey is started"
+        None, description="Redis, Valkey or RabbitMQ; unset: an embedded Valkey is started"
     )
     pg_bin: Path | None = Field(None, description="folder of PostgreSQL binaries to embed instead")
     valkey_bin: Path | None = Field(None, description="valkey-server or redis-server to embed")

@@ -13,7 +13,7 @@ from celery import Celery, signals
 
 from config.errors import ConfigurationError
 from config.settings import Settings
-from config.timeouts import TASKS
+from config.timeouts import TASKS, Timeouts
 from tasks import pipeline
 from workers.queues import ROUTES, declared
 
@@ -36,18 +36,19 @@ def create_app(settings: Settings) -> App:
     if settings.broker_url is None:
         raise ConfigurationError("MNEMO_BROKER_URL is not set: workers need a message broker")
     url = settings.broker_url.get_secret_value()
+    amqp = url.startswith("amqp")
     app = App("mnemolite", broker=url, set_as_current=True)
-    app.conf.update(_configuration(settings))
+    app.conf.update(_configuration(settings, amqp=amqp))
     app.set_default()
-    if app.connection_for_write().transport_cls in ("redis", "rediss", "valkey", "sentinel"):
+    if not amqp:
         guard_closed_channels()
     return app
 
 
-def _configuration(settings: Settings) -> dict[str, Any]:
+def _configuration(settings: Settings, *, amqp: bool) -> dict[str, Any]:
     limits = settings.timeouts
     return {
-        "task_queues": declared(),
+        "task_queues": declared(amqp=amqp),
         "task_routes": {task: {"queue": queue} for task, queue in ROUTES.items()},
         "task_create_missing_queues": False,  # a typing error must not create an orphan queue
         "task_default_queue": "control",
@@ -76,25 +77,38 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "worker_hijack_root_logger": False,
         "worker_redirect_stdouts": False,
         # the broker may come and go
+        "broker_heartbeat": 10,  # AMQP only: a half-open connection is noticed in twice that
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
         "broker_connection_timeout": limits.broker_connect,
         "broker_pool_acquire_timeout": limits.broker_socket,
         "task_publish_retry_policy": {"max_retries": 3, "interval_max": 1.0},
-        "broker_transport_options": {
-            # every process of the fleet must agree: the shortest one wins
-            "visibility_timeout": int(2 * limits.longest_task() + MAX_COUNTDOWN_SECONDS),
-            "unacked_restore_interval": 10,
-            "unacked_restore_throttle": 1,
-            "socket_timeout": limits.broker_socket,
-            "socket_connect_timeout": limits.broker_connect,
-            "socket_keepalive": True,
-            "health_check_interval": 25,
-        },
+        "broker_transport_options": _rabbitmq_options(limits) if amqp else _redis_options(limits),
         # hard limits only: a soft one could interrupt a COMMIT, whose outcome nobody would know
         "task_annotations": {
             f"mnemo.{task}": {"time_limit": limits.task_limit(task)} for task in TASKS
         },
+    }
+
+
+def _redis_options(limits: Timeouts) -> dict[str, Any]:
+    return {
+        # every process of the fleet must agree: the shortest one wins
+        "visibility_timeout": int(2 * limits.longest_task() + MAX_COUNTDOWN_SECONDS),
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        "socket_timeout": limits.broker_socket,
+        "socket_connect_timeout": limits.broker_connect,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    }
+
+
+def _rabbitmq_options(limits: Timeouts) -> dict[str, Any]:
+    return {
+        "confirm_publish": True,  # a publish that returns has reached the quorum
+        "read_timeout": limits.broker_socket,
+        "write_timeout": limits.broker_socket,
     }
 
 

@@ -1,13 +1,12 @@
 """The queues, and the kinds of worker process that serve them.
 
 One kind per resource: parsing is CPU in many small processes, embedding is one big process that
-holds the model, retries must not starve fresh work. Queues are direct, on the anonymous exchange:
-on Redis, a named exchange whose binding is evicted silently discards what is sent to it.
+holds the model, retries must not starve fresh work.
 """
 
 from dataclasses import dataclass
 
-from kombu import Queue
+from kombu import Exchange, Queue
 
 from config.errors import BadInputError
 
@@ -20,6 +19,7 @@ ROUTES = {
     "mnemo.embed_retry": "embed.retry",
     "mnemo.maintain": "maintenance",
 }
+DELIVERIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +42,19 @@ KINDS = (
 )
 
 
-def declared() -> list[Queue]:
-    """Every queue, for Celery."""
-    return [Queue(name, routing_key=name) for name in QUEUES]
+def declared(*, amqp: bool) -> list[Queue]:
+    """Every queue, for Celery.
+
+    On Redis they are direct, on the anonymous exchange: a named exchange whose binding is evicted
+    silently discards what is sent to it. On RabbitMQ they are quorum queues, whose delayed messages
+    need a topic exchange; a message that kills its consumer `DELIVERIES` times is dropped there,
+    and the ledger decides whether its work is rung again.
+    """
+    if not amqp:
+        return [Queue(name, routing_key=name) for name in QUEUES]
+    exchange = Exchange("mnemo", type="topic")
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": DELIVERIES}
+    return [Queue(name, exchange, routing_key=name, queue_arguments=arguments) for name in QUEUES]
 
 
 def kinds_for(queues: list[str]) -> list[Kind]:

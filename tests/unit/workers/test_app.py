@@ -53,6 +53,15 @@ def test_the_broker_redelivers_later_than_any_task_may_last(app: App) -> None:
     assert visible > 2 * SETTINGS.timeouts.longest_task()
 
 
+def test_rabbitmq_keeps_messages_in_quorum_queues() -> None:
+    """They survive a broker's death, and a poison message does not come back for ever."""
+    rabbit = SETTINGS.model_copy(update={"broker_url": SecretStr("amqp://127.0.0.1:1//")})
+
+    for queue in create_app(rabbit).conf.task_queues:
+        assert queue.queue_arguments == {"x-queue-type": "quorum", "x-delivery-limit": 10}
+        assert queue.exchange.type == "topic"
+
+
 def test_every_wait_for_the_broker_is_bounded(app: App) -> None:
     """A frozen broker must not freeze the worker's main process."""
     options = app.conf.broker_transport_options
