@@ -1,20 +1,19 @@
 """`mnemo status`: what is indexed, what is under way, how far one run is."""
 
-import time
 import uuid
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from config.errors import EXIT_DONE, BadInputError
 from mnemolite.commands.index import print_receipt
-from mnemolite.output import print_json, say, seconds, table
+from mnemolite.output import count, print_json, say, seconds, table
 from mnemolite.progress import follow
 from mnemolite.session import open_runtime
 from schema import overview, receipts, runs
+from schema.receipts import Progress
 from tasks.runtime import Runtime
 
-WATCH_SECONDS = 2.0
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -29,11 +28,10 @@ def status(
     with open_runtime() as runtime:
         if run_id is not None:
             return _one(runtime, run_id, watch=watch, as_json=as_json)
-        while True:
-            open_runs = _all(runtime, as_json=as_json)
-            if not (watch and open_runs):
-                return EXIT_DONE
-            time.sleep(WATCH_SECONDS)
+        if watch:
+            _follow_all(runtime)
+        _all(runtime, as_json=as_json)
+    return EXIT_DONE
 
 
 def _one(runtime: Runtime, run_id: uuid.UUID, *, watch: bool, as_json: bool) -> int:
@@ -47,25 +45,34 @@ def _one(runtime: Runtime, run_id: uuid.UUID, *, watch: bool, as_json: bool) -> 
     if as_json:
         print_json(receipt | {"progress": progress.to_json()})
     elif receipt["state"] in ("pending", "indexing"):
-        say(
-            f"{receipt['repository']}: {receipt['state']},"
-            f" {progress.parsed} of {progress.blobs} files parsed,"
-            f" {progress.embedded} of {progress.chunks} chunks embedded"
-        )
+        say(f"{receipt['repository']}: {_described(progress)}")
     else:
         print_receipt(receipt)
     return EXIT_DONE
 
 
-def _all(runtime: Runtime, *, as_json: bool) -> bool:
-    """Prints everything; True while a run is open."""
+def _follow_all(runtime: Runtime) -> None:
+    """Follows the open runs, the oldest first, until none is left."""
+    while True:
+        with runtime.database.reading() as connection:
+            open_runs = overview.open_runs(connection)
+        if not open_runs:
+            return
+        follow(runtime.database, uuid.UUID(open_runs[0]["run_id"]), runtime.settings.timeouts)
+
+
+def _all(runtime: Runtime, *, as_json: bool) -> None:
     with runtime.database.reading() as connection:
         repositories = overview.repositories(connection)
         open_runs = overview.open_runs(connection)
-    document: dict[str, Any] = {"repositories": repositories, "runs": open_runs}
+        counted = [receipts.progress(connection, uuid.UUID(run["run_id"])) for run in open_runs]
     if as_json:
-        print_json(document)
-        return bool(open_runs)
+        runs_json = [
+            run | {"progress": progress.to_json()}
+            for run, progress in zip(open_runs, counted, strict=True)
+        ]
+        print_json({"repositories": repositories, "runs": runs_json})
+        return
     table(
         ("repository", "ref", "commit", "state", "files", "chunks", "vectors", "indexed"),
         (
@@ -82,9 +89,18 @@ def _all(runtime: Runtime, *, as_json: bool) -> bool:
             for row in repositories
         ),
     )
-    for row in open_runs:
-        say(f"run {row['run_id']}: {row['repository']} {row['state']}, {seconds(row['age'])}")
-    return bool(open_runs)
+    for run, progress in zip(open_runs, counted, strict=True):
+        age = seconds(run["age"])
+        say(f"run {run['run_id']}: {run['repository']}, {_described(progress)}, for {age}")
+
+
+def _described(progress: Progress) -> str:
+    if progress.listing:
+        return f"{progress.state}, {count(progress.blobs)} files listed"
+    return (
+        f"{progress.state}, {count(progress.parsed)} of {count(progress.blobs)} files parsed,"
+        f" {count(progress.embedded)} of {count(progress.chunks)} chunks embedded"
+    )
 
 
 def _run_id(text: str) -> uuid.UUID:
