@@ -14,8 +14,8 @@ from mnemolite.output import print_json, say
 INTERRUPTED = 130
 
 COMMANDS = (
-    *("index", "search", "status", "verify", "failed", "repos"),
-    *("worker", "up", "down", "health", "db", "config"),
+    *("index", "search", "status", "why", "verify", "failed", "repos"),
+    *("queue", "worker", "up", "down", "health", "db", "config"),
 )
 
 

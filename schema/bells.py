@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-REPLAY = "replay"
+from schema.queues import NOT_PAUSED, QUEUE_OF, REPLAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +25,13 @@ class Doorbell:
 
 # One batch of each run first, then the second of each: a small repository behind a huge one
 # is served at once.
-RING = text("""
+RING = text(f"""
 WITH due AS (
     SELECT id, row_number() OVER (PARTITION BY run_id ORDER BY id) AS turn
       FROM batches
      WHERE stage = :stage AND state = 'pending' AND next_attempt_at <= now()
        AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience))
-       AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = :stage AND q.paused)
+       AND {NOT_PAUSED}
      ORDER BY turn, id LIMIT :limit)
 UPDATE batches b SET rung_at = now()
   FROM due, index_runs r
@@ -40,17 +40,17 @@ RETURNING b.id, b.stage, r.correlation_id, due.turn
 """)
 
 
-HAS_DUE = text("""
+HAS_DUE = text(f"""
 SELECT EXISTS (SELECT 1 FROM batches WHERE stage = :stage AND state = 'pending'
-                  AND next_attempt_at <= now()
+                  AND next_attempt_at <= now() AND {NOT_PAUSED}
                   AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience)))
 """)
 UNRING = text("UPDATE batches SET rung_at = NULL WHERE id = ANY(:ids) AND state = 'pending'")
 
-DUE_FAILURE = """
+DUE_FAILURE = f"""
 state = 'pending' AND next_attempt_at <= now()
 AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience))
-AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = 'embed.retry' AND q.paused)
+AND {NOT_PAUSED}
 """
 HAS_DUE_FAILURE = text(f"SELECT EXISTS (SELECT 1 FROM failed_embeddings WHERE {DUE_FAILURE})")
 RING_FAILURES = text(f"""
@@ -64,7 +64,7 @@ UNRING_FAILURES = text("UPDATE failed_embeddings SET rung_at = NULL WHERE id = A
 
 def has_due(connection: Connection, stage: str, patience: float) -> bool:
     """True where something of `stage` is due and not freshly rung."""
-    named: dict[str, Any] = {"patience": patience}
+    named: dict[str, Any] = {"patience": patience, "queue": QUEUE_OF[stage]}
     if stage == REPLAY:
         return bool(connection.execute(HAS_DUE_FAILURE, named).scalar_one())
     return bool(connection.execute(HAS_DUE, named | {"stage": stage}).scalar_one())
@@ -72,7 +72,7 @@ def has_due(connection: Connection, stage: str, patience: float) -> bool:
 
 def ring(connection: Connection, stage: str, *, limit: int, patience: float) -> list[Doorbell]:
     """Marks up to `limit` due things of `stage` as rung, fairly among runs, and returns them."""
-    named: dict[str, Any] = {"limit": limit, "patience": patience}
+    named: dict[str, Any] = {"limit": limit, "patience": patience, "queue": QUEUE_OF[stage]}
     if stage == REPLAY:
         ids = connection.execute(RING_FAILURES, named).scalars()
         return [Doorbell(failure_id, REPLAY, uuid.uuid4().hex) for failure_id in ids]

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from config.errors import LeaseLostError
+from schema.queues import NOT_PAUSED, QUEUE_OF
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,14 @@ class Expired:
     worker: str | None
 
 
-CLAIM = text("""
+CLAIM = text(f"""
 UPDATE batches b
    SET state = 'leased', attempt = b.attempt + 1, lease_token = gen_random_uuid(),
        lease_until = now() + make_interval(secs => :seconds), worker = :worker
   FROM index_runs r
  WHERE b.id = :batch_id AND b.stage = :stage AND b.state = 'pending'
    AND b.next_attempt_at <= now() AND r.id = b.run_id
-   AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = :stage AND q.paused)
+   AND {NOT_PAUSED}
 RETURNING b.lease_token, b.attempt, b.run_id, r.correlation_id
 """)
 
@@ -86,11 +87,29 @@ RETURNING id, stage, attempt, worker
 
 
 def claim(
-    connection: Connection, batch_id: int, stage: str, *, worker: str, seconds: float
+    connection: Connection,
+    batch_id: int,
+    stage: str,
+    *,
+    worker: str,
+    seconds: float,
+    heed_pause: bool = True,
 ) -> Lease | None:
-    """Takes the lease on a batch that is due at `stage`; None where there is nothing to do."""
+    """Takes the lease on a batch that is due at `stage`; None where there is nothing to do.
+
+    Args:
+        heed_pause: False for what is no worker's task: listing a folder of the caller's own host,
+            ending what has used up its attempts.
+    """
     row = connection.execute(
-        CLAIM, {"batch_id": batch_id, "stage": stage, "worker": worker, "seconds": seconds}
+        CLAIM,
+        {
+            "batch_id": batch_id,
+            "stage": stage,
+            "queue": QUEUE_OF[stage] if heed_pause else None,
+            "worker": worker,
+            "seconds": seconds,
+        },
     ).one_or_none()
     if row is None:
         return None

@@ -14,16 +14,9 @@ from kombu.exceptions import KombuError, OperationalError
 from config.errors import BrokerUnavailableError
 from config.logging import bound
 from config.scrub import scrub
-from schema.bells import REPLAY, Doorbell
+from schema.bells import Doorbell
+from schema.queues import QUEUE_OF
 from tasks.pipeline import doorbell, maintain_index
-
-QUEUES = {
-    "discover": "control",
-    "parse": "parse",
-    "embed": "embed",
-    "persist": "persist",
-    REPLAY: "embed.retry",
-}
 
 
 class Line:
@@ -36,7 +29,7 @@ class Line:
 
     def depth(self, stage: str) -> int:
         """Messages that wait in the queue of `stage`, those that workers hold not counted."""
-        queue = self._app.amqp.queues[QUEUES[stage]]
+        queue = self._app.amqp.queues[QUEUE_OF[stage]]
         declared: Any = queue(self._connection.default_channel).queue_declare()
         return int(declared.message_count)
 

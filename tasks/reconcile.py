@@ -14,6 +14,7 @@ from config.errors import BrokerUnavailableError, LeaseLostError, MnemoError
 from config.logging import get_logger
 from schema import bells, ledger, replays
 from schema.ledger import Expired
+from schema.queues import QUEUE_OF, paused_queues
 from schema.runs import DUE_CHANNEL
 from schema.statistics import refresh_statistics
 from tasks.doorbells import Doorbells, Line
@@ -26,7 +27,6 @@ BUSY_SECONDS = 1.0  # between rounds while batches wait for a place in the windo
 STATISTICS_SECONDS = 5.0  # a run may load whole tables in that time
 MAINTENANCE_SECONDS = 600.0
 STOP_SECONDS = 0.5  # how soon a stop is noticed
-STAGES = ("discover", "parse", "embed", "persist", bells.REPLAY)
 log = get_logger("reconcile")
 
 
@@ -93,7 +93,7 @@ class Reconciler:
         Returns:
             True where due batches remain because a window is full: look again soon.
         """
-        due = [stage for stage in STAGES if self._has_due(stage)]
+        due = [stage for stage in QUEUE_OF if self._has_due(stage)]
         if not due:
             return False
         try:
@@ -132,6 +132,9 @@ class Reconciler:
 
     def _maintain(self) -> None:
         self._maintained = time.monotonic()
+        with self._runtime.database.reading() as connection:
+            if "maintenance" in paused_queues(connection):
+                return
         try:
             with self._doorbells.connected() as line:
                 line.ring_maintenance()
@@ -147,6 +150,7 @@ class Reconciler:
                 batch.stage,
                 worker=self._runtime.worker,
                 seconds=self._timeouts.lease,
+                heed_pause=False,
             )
         if lease is not None:
             give_up(self._runtime, lease, error)

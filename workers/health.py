@@ -12,7 +12,8 @@ from config.errors import BrokerUnavailableError, MnemoError
 from config.settings import Settings
 from schema import heartbeats
 from schema.database import Database
-from tasks.doorbells import QUEUES, Doorbells
+from schema.queues import QUEUE_OF
+from tasks.doorbells import Doorbells
 from workers.app import create_app
 from workers.embedded.home import Home
 from workers.launch import with_endpoints
@@ -97,12 +98,12 @@ def _check_database(settings: Settings, report: Report) -> None:
 def _check_workers(connection: Connection, settings: Settings, report: Report) -> None:
     living = heartbeats.living(connection, settings.timeouts.lease)
     served = {queue for process in living for queue in process.queues}
-    unserved = sorted(set(QUEUES.values()) - served)
+    unserved = sorted(set(QUEUE_OF.values()) - served)
     detail = f"{len(living)} processes"
     if unserved:
         detail += f"; nobody serves {', '.join(unserved)}"
     report.services["workers"] = Service("degraded" if unserved else "healthy", detail)
-    for stage, queue in QUEUES.items():
+    for stage, queue in QUEUE_OF.items():
         consumers = sum(process.concurrency for process in living if queue in process.queues)
         report.queues[queue] = {"stage": stage, "consumers": consumers}
 
@@ -113,7 +114,7 @@ def _check_broker(settings: Settings, report: Report) -> None:
         return
     try:
         with Doorbells(create_app(settings)).connected() as line:
-            for stage, queue in QUEUES.items():
+            for stage, queue in QUEUE_OF.items():
                 report.queues.setdefault(queue, {})["ready"] = line.depth(stage)
     except BrokerUnavailableError as exc:
         report.services["broker"] = Service("degraded", str(exc))

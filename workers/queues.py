@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from kombu import Exchange, Queue
 
 from config.errors import BadInputError
+from schema.queues import QUEUES
 
-QUEUES = ("control", "parse", "embed", "persist", "embed.retry", "maintenance")
 ROUTES = {
     "mnemo.discover": "control",
     "mnemo.parse": "parse",

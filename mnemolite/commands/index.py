@@ -168,6 +168,7 @@ def _claim(connection: Connection, runtime: Runtime, asked: Asked) -> Lease | No
         "discover",
         worker=settings.worker_id,
         seconds=settings.timeouts.lease,
+        heed_pause=False,
     )
 
 

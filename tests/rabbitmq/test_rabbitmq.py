@@ -16,9 +16,9 @@ import pytest
 from sqlalchemy import text
 
 from schema.database import Database
+from schema.queues import QUEUES
 from tests.commands import MNEMO, Cli, await_true, make_cli
 from tests.rabbitmq.node import Node
-from workers.queues import QUEUES
 
 FUNCTIONS = 'def function_{0}(value):\n    """Adds {0} to the value."""\n    return value + {0}\n'
 FILES = 600

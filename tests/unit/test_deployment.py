@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from config.timeouts import Timeouts
-from workers.queues import QUEUES
+from schema.queues import QUEUES
 
 ROOT = Path(__file__).parents[2]
 SERVERS = {"postgres", "redis"}

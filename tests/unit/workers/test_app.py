@@ -9,9 +9,10 @@ from pydantic import SecretStr
 
 from config.errors import BadInputError, ConfigurationError
 from config.settings import Settings
+from schema.queues import QUEUES
 from tasks.pipeline import doorbell
 from workers.app import App, create_app
-from workers.queues import KINDS, QUEUES, ROUTES, kinds_for
+from workers.queues import KINDS, ROUTES, kinds_for
 
 SETTINGS = Settings(
     database_url=SecretStr("postgresql://h/d"), broker_url=SecretStr("redis://127.0.0.1:1/0")
