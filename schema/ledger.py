@@ -97,9 +97,8 @@ def claim(
 ) -> Lease | None:
     """Takes the lease on a batch that is due at `stage`; None where there is nothing to do.
 
-    Args:
-        heed_pause: False for what is no worker's task: listing a folder of the caller's own host,
-            ending what has used up its attempts.
+    `heed_pause` is False for what is no worker's task: listing a folder of the caller's own host,
+    ending what has used up its attempts.
     """
     row = connection.execute(
         CLAIM,
