@@ -1,4 +1,6 @@
-"""Tells the database that this process lives: the source of `worker list` and of health.
+"""Tells the database that this process lives, and hears from it that it should drain.
+
+The source of `worker list` and of health.
 
 A thread, not a Celery event: events are lossy, and asking workers to answer kills busy ones.
 """
@@ -6,7 +8,7 @@ A thread, not a Celery event: events are lossy, and asking workers to answer kil
 import os
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from config.errors import MnemoError
 from config.logging import get_logger
@@ -31,12 +33,15 @@ class Heartbeat:
         kind: str,
         queues: Sequence[str] = (),
         concurrency: int = 1,
+        on_drain: Callable[[], None] = lambda: None,
     ) -> None:
         self._seconds = settings.timeouts.heartbeat
         self._database = database
         self._process = Process(
             process, socket.gethostname(), os.getpid(), kind, list(queues), concurrency, VERSION
         )
+        self._on_drain = on_drain
+        self.draining = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -58,8 +63,15 @@ class Heartbeat:
         while True:
             try:
                 with self._database.transaction() as connection:
-                    heartbeats.beat(connection, self._process)
+                    draining = heartbeats.beat(connection, self._process)
+                self._heed(draining)
             except MnemoError as exc:
                 log.warning("heartbeat.failed", error=str(exc))
             if self._stopped.wait(self._seconds):
                 return
+
+    def _heed(self, draining: bool) -> None:
+        if draining and not self.draining:
+            self.draining = True
+            log.info("heartbeat.draining")
+            self._on_drain()

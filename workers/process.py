@@ -11,14 +11,16 @@ import threading
 from typing import Any
 
 from celery import signals
+from celery.worker import state
 
-from config.errors import MnemoError
+from config.errors import EXIT_DONE, MnemoError
 from config.logging import get_logger, setup_logging
 from config.settings import Settings, get_settings
 from schema.database import Database
 from tasks.doorbells import Doorbells
 from workers.app import create_app
 from workers.heartbeat import Heartbeat
+from workers.supervisor import EXIT_DRAINED
 
 log = get_logger("process")
 
@@ -54,6 +56,7 @@ def run_worker(settings: Settings, kind: str, queues: list[str], concurrency: in
             kind=kind,
             queues=queues,
             concurrency=concurrency,
+            on_drain=_finish,
         )
         heartbeat.start()
         instance = app.Worker(
@@ -68,7 +71,12 @@ def run_worker(settings: Settings, kind: str, queues: list[str], concurrency: in
         )
         instance.start()
         heartbeat.stop()
-    return int(instance.exitcode or 0)
+    return EXIT_DRAINED if heartbeat.draining else int(instance.exitcode or 0)
+
+
+def _finish() -> None:
+    """Has Celery's main loop take no more messages, and end when those that it holds are done."""
+    state.should_stop = EXIT_DONE  # type: ignore[assignment]  # the stubs know only its first value
 
 
 def run_reconciler(settings: Settings) -> int:

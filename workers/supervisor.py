@@ -22,6 +22,7 @@ LONGEST_WAIT = 30.0
 SETTLED_AFTER = 60.0  # a process that lived this long starts again without waiting
 POLL_SECONDS = 0.2
 KILL_MARGIN = 10.0  # beyond the soft shutdown, before SIGKILL
+EXIT_DRAINED = 75  # of a process that was asked to drain: it is not started again
 log = get_logger("supervisor")
 
 
@@ -44,6 +45,7 @@ class Slot:
     started: float = 0.0
     wait: float = FIRST_WAIT
     due: float = field(default_factory=time.monotonic)
+    drained: bool = False
 
 
 class Supervisor:
@@ -81,14 +83,20 @@ class Supervisor:
 
     def _tend(self, slot: Slot) -> None:
         now = time.monotonic()
+        if slot.drained:
+            return
         if slot.popen is not None:
             code = slot.popen.poll()
             if code is None:
                 return
+            slot.popen = None
+            if code == EXIT_DRAINED:
+                slot.drained = True
+                log.info("supervisor.drained", child=slot.spec.name)
+                return
             slot.wait = FIRST_WAIT if now - slot.started > SETTLED_AFTER else slot.wait * 2
             slot.wait = min(slot.wait, LONGEST_WAIT)
             slot.due = now + slot.wait
-            slot.popen = None
             log.warning("supervisor.exited", child=slot.spec.name, code=code, again_in=slot.wait)
         if now >= slot.due:
             self._start(slot)

@@ -76,6 +76,7 @@ class WorkerHeartbeat(Base):
     queues: Mapped[list[str]] = mapped_column(ARRAY(Text))
     concurrency: Mapped[int] = mapped_column(Integer)
     version: Mapped[str]
+    draining: Mapped[bool] = mapped_column(server_default="false")
     done: Mapped[int] = mapped_column(server_default="0")
     started_at: Mapped[CreatedAt]
     seen_at: Mapped[CreatedAt]

@@ -127,6 +127,7 @@ def upgrade() -> None:
         sa.Column("queues", sa.ARRAY(sa.Text()), nullable=False),
         sa.Column("concurrency", sa.Integer(), nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
+        sa.Column("draining", sa.Boolean(), server_default="false", nullable=False),
         sa.Column("done", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column(
             "started_at",

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.commands import Cli, make_cli
+from tests.commands import Cli, await_true, make_cli
 
 MakeShop = Callable[[str], Path]
 
@@ -59,3 +60,31 @@ def test_an_unknown_queue_is_refused(fleet: Cli) -> None:
 def test_why_refuses_an_unknown_repository(fleet: Cli) -> None:
     """As every command does."""
     assert fleet("why", "nowhere").code == 2
+
+
+def test_a_drained_worker_ends_and_stays_away(fleet: Cli, make_shop: MakeShop) -> None:
+    """Its supervisor leaves it alone, and the queues that it served have no consumer."""
+    [embedder] = [row for row in workers(fleet) if row["kind"] == "embed"]
+
+    assert fleet("worker", "drain", embedder["process"], "--wait").code == 0
+
+    assert "embed" not in {row["kind"] for row in workers(fleet)}
+    asked = fleet("index", str(make_shop("drained")), "--no-wait", "--json").json
+    await_true(lambda: "no worker serves the queue embed" in fleet("why", "drained").stdout)
+    fleet("down")
+    fleet("up")
+    assert fleet("status", asked["run_id"], "--watch").code == 0
+    assert fleet("verify", "drained").code == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["--all", "some"], ["nobody:here"]])
+def test_draining_needs_names_or_all(fleet: Cli, arguments: list[str]) -> None:
+    """Nothing is drained by mistake."""
+    assert fleet("worker", "drain", *arguments).code == 2
+    assert not any(row["draining"] for row in workers(fleet))
+
+
+def workers(cli: Cli) -> list[dict[str, Any]]:
+    """What `mnemo worker list` shows."""
+    rows: list[dict[str, Any]] = cli("worker", "list", "--json").json["workers"]
+    return rows
