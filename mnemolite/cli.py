@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 COMMANDS = (
     *("index", "search", "status", "verify", "failed", "repos"),
-    *("worker", "up", "down", "health", "db", "config"),
+    *("worker", "up", "down", "health", "doctor", "db", "config"),
 )
 
 

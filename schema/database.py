@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhaustedError
 
+from config import failpoints
 from config.errors import (
     ConfigurationError,
     ConflictError,
@@ -96,14 +97,21 @@ class Database:
             connection.execute("SELECT 1")
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, name: str | None = None) -> Iterator[Connection]:
         """A READ COMMITTED transaction: committed when the block ends, rolled back when it raises.
+
+        Args:
+            name: the failpoint around the commit (`config/failpoints.py`).
 
         Raises:
             MnemoError: a database error of the block, translated.
         """
-        with self._connection() as connection, connection.begin():
-            yield connection
+        with self._connection() as connection:
+            transaction = connection.begin()
+            with transaction:
+                yield connection
+                with failpoints.around(name):
+                    transaction.commit()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from config import failpoints
 from config.errors import LeaseLostError
 
 
@@ -120,6 +121,7 @@ def hold(connection: Connection, lease: Lease) -> None:
     """
     row = connection.execute(HOLD, {"batch_id": lease.batch_id, "token": lease.token})
     _require_held(len(row.all()))
+    failpoints.reach("hold")
 
 
 def advance(
@@ -131,6 +133,7 @@ def advance(
         LeaseLostError: roll back, another worker owns the batch.
     """
     _release(connection, lease, state="pending", next_stage=stage, rung=True, counts=counts)
+    failpoints.reach("advance")
 
 
 def finish(connection: Connection, lease: Lease, counts: Mapping[str, Any] | None = None) -> None:
@@ -140,6 +143,7 @@ def finish(connection: Connection, lease: Lease, counts: Mapping[str, Any] | Non
         LeaseLostError: roll back, another worker owns the batch.
     """
     _release(connection, lease, state="done", counts=counts)
+    failpoints.reach("finish")
 
 
 def postpone(connection: Connection, lease: Lease, error: BaseException, delay: float) -> None:
