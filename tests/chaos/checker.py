@@ -29,7 +29,7 @@ SELECT format('blob %s', b.id) FROM blobs b WHERE b.state = 'pending'
    AND (EXISTS (SELECT 1 FROM symbols y WHERE y.blob_id = b.id)
         OR EXISTS (SELECT 1 FROM symbol_references u WHERE u.blob_id = b.id))""",
     "a chunk is there twice": """
-SELECT format('blob %s, byte %s', blob_id, start_byte) FROM code_chunks
+SELECT format('blob %s, chunk %s', blob_id, ordinal) FROM code_chunks
  GROUP BY blob_id, ordinal HAVING count(*) > 1
  UNION ALL
 SELECT format('blob %s, bytes %s-%s', blob_id, start_byte, end_byte) FROM code_chunks
