@@ -320,22 +320,16 @@ def _wait(world: World, seconds: float) -> None:
 
 def report(outcomes: list[Outcome], files: int, undisturbed: float) -> str:
     """The tables of docs/reliability.md."""
+    columns = (
+        *("seed", "kill -9", "other faults", "seconds", "checks meanwhile", "broken promises"),
+        *("same digest", "leases of the killed: rescued", "slowest rescue"),
+    )
     lines = [
         f"{files:,} files, two supervisors of workers; undisturbed with one: {undisturbed:.0f} s.",
         "",
-        "| seed | kill -9 | other faults | seconds | checks meanwhile | broken promises |"
-        + " same digest | leases of the killed: rescued | slowest rescue |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for outcome in outcomes:
-        log = outcome.log
-        lines.append(
-            f"| {outcome.seed} | {log.kills} | {len(log.faults) - log.kills} | {outcome.seconds:.0f}"
-            f" | {outcome.readings} | {'; '.join(outcome.problems) or 'none'}"
-            f" | {'yes' if outcome.same else 'NO'} | {len(log.rescued)}, not {len(log.orphans)}"
-            f" | {max(log.rescued, default=0):.0f} s |"
-        )
-    lines += [
+        f"| {' | '.join(columns)} |",
+        "|---" * len(columns) + "|",
+        *(f"| {' | '.join(_row(outcome))} |" for outcome in outcomes),
         "",
         "| fault | times | next step of any batch after, at the latest |",
         "|---|---|---|",
@@ -351,6 +345,21 @@ def report(outcomes: list[Outcome], files: int, undisturbed: float) -> str:
     ]
     lines.append(f"| together | {times.total()} | |")
     return "\n".join(lines)
+
+
+def _row(outcome: Outcome) -> list[str]:
+    log = outcome.log
+    return [
+        str(outcome.seed),
+        str(log.kills),
+        str(len(log.faults) - log.kills),
+        f"{outcome.seconds:.0f}",
+        str(outcome.readings),
+        "; ".join(outcome.problems) or "none",
+        "yes" if outcome.same else "NO",
+        f"{len(log.rescued)}, not {len(log.orphans)}",
+        f"{max(log.rescued, default=0):.0f} s",
+    ]
 
 
 def _gap(log: Log, at: float) -> list[float]:
