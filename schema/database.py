@@ -34,6 +34,22 @@ UNAVAILABLE_CLASSES = {"08", "53", "57", "58"}  # connection, resources, operato
 MISCONFIGURED_CLASSES = {"28", "3D"}  # authorization, unknown database
 
 
+class _Lent(psycopg.Connection[Any]):
+    """A connection that goes back to its pool when it is closed, which is what SQLAlchemy does.
+
+    psycopg's own `close_returns` skips broken connections: the pool counts them as lent for ever,
+    and after as many outages as it has places nobody gets a connection any more.
+    """
+
+    def close(self) -> None:
+        """Returns it to the pool, which replaces it where it is broken."""
+        pool = getattr(self, "_pool", None)
+        if pool is None:
+            super().close()
+        else:
+            pool.putconn(self)
+
+
 class Database:
     """A pool of connections with this process's time limits.
 
@@ -64,7 +80,7 @@ class Database:
             reconnect_timeout=timeouts.sql_connect,
             kwargs={"autocommit": False, "prepare_threshold": None},
             configure=_configure,
-            close_returns=True,  # SQLAlchemy closes what it is done with; that is a return
+            connection_class=_Lent,
             open=False,
         )
         # the psycopg pool pools: it reconnects by itself and bounds every wait

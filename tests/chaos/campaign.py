@@ -31,11 +31,11 @@ from tests.chaos.world import World, kill, name_of
 NAME = "corpus"
 KILLED = ("worker", "child", "child", "child", "parser", "reconciler", "supervisor")
 KILLS_PER_FAULT = 4
-PAUSE_SECONDS = 1.5  # between kills, on average
+PAUSE_SECONDS = 1.0  # between kills, on average
 BROKER_GONE_SECONDS = 4.0
 FROZEN_SECONDS = 8.0
 STOPPED_SECONDS = 40.0  # a worker, for longer than its lease
-LONGEST_SECONDS = 1_500.0
+LONGEST_SECONDS = 600.0
 POLL_SECONDS = 0.25
 PROMISED_RESCUE = 60.0
 
@@ -186,7 +186,8 @@ def main() -> int:
         each = -(-given.kills // len(seeds))
         while seeds:
             outcomes.append(_disturbed(folder, seeds[0], each, reference))
-            say(f"seed {seeds.pop(0)}: {'good' if outcomes[-1].good else outcomes[-1].problems}")
+            say(f"seed {seeds.pop(0)}: {'good' if outcomes[-1].good else 'BROKEN'}")
+            say(report(outcomes, given.files, seconds))
             if not seeds and sum(outcome.log.kills for outcome in outcomes) < given.kills:
                 seeds.append(max(outcome.seed for outcome in outcomes) + 1)
     print(report(outcomes, given.files, seconds))  # noqa: T201 - a script
