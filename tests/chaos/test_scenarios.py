@@ -26,7 +26,7 @@ from workers.app import create_app
 
 NAME = "corpus"
 FILES = 120
-SECONDS = 120.0
+SECONDS = 90.0
 IMPATIENT = {
     "MNEMO_TIMEOUTS__HEARTBEAT": "0.5",
     "MNEMO_TIMEOUTS__LEASE": "2",
@@ -188,6 +188,14 @@ def cut_the_replies(world: World) -> None:
     assert world.database_proxy.cut
 
 
+def reset_the_connections(world: World) -> None:
+    """While everything runs: the broker redelivers what is still being worked on."""
+    for _ in range(5):
+        world.database_proxy.reset_all()
+        world.broker_proxy.reset_all()
+        time.sleep(0.3)
+
+
 def delay_everything(world: World) -> None:
     """200 ms each way."""
     for proxy in (world.database_proxy, world.broker_proxy):
@@ -221,6 +229,7 @@ FAULTS = (
     terminate_the_backends,
     stop_the_database,
     cut_the_replies,
+    reset_the_connections,
     delay_everything,
     deliver_twice_and_out_of_order,
 )
