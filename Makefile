@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 # two `make` at once must not build one environment together
 LOCK := $(if $(shell command -v flock),flock .venv.lock)
 
-.PHONY: help setup setup-dev index up down test rabbitmq check format bench clean
+.PHONY: help setup setup-dev index up down test chaos rabbitmq check format bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ down: setup ## stop them
 
 test: setup-dev ## run every test
 	@$(BIN)/pytest
+
+chaos: setup-dev ## break everything for half an hour (docs/reliability.md)
+	@$(BIN)/python -m tests.chaos.campaign
 
 rabbitmq: setup-dev ## install RabbitMQ (Debian, Ubuntu) and test with it as the broker
 	@tests/rabbitmq/install

@@ -13,6 +13,7 @@ from platformdirs import user_data_path
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from config import failpoints
 from config.errors import ConfigurationError
 from config.timeouts import Timeouts
 
@@ -96,6 +97,9 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = "auto"
+    failpoints: str = Field(
+        "", description="for fault tests only: name=action[@probability],… (mnemo doctor)"
+    )
     timeouts: Timeouts = Field(default_factory=lambda: Timeouts.model_validate({}))
 
     @field_validator("home", "pg_bin", "valkey_bin")
@@ -118,6 +122,12 @@ class Settings(BaseSettings):
     @classmethod
     def _broker_scheme(cls, url: SecretStr | None) -> SecretStr | None:
         return _checked_scheme(url, BROKER_SCHEMES)
+
+    @field_validator("failpoints")
+    @classmethod
+    def _known_failpoints(cls, specification: str) -> str:
+        failpoints.parse(specification)
+        return specification
 
     @model_validator(mode="after")
     def _together(self) -> Self:
@@ -167,15 +177,17 @@ def _checked_scheme(url: SecretStr | None, schemes: tuple[str, ...]) -> SecretSt
 
 @cache
 def get_settings() -> Settings:
-    """The settings of this process.
+    """The settings of this process, whose failpoints are armed by that.
 
     Raises:
         ConfigurationError: a setting is malformed; the message names it and what it accepts.
     """
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as exc:
         raise ConfigurationError(_explain(exc)) from exc
+    failpoints.arm(settings.failpoints)
+    return settings
 
 
 def _explain(exc: ValidationError) -> str:

@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 COMMANDS = (
     *("index", "search", "status", "why", "verify", "failed", "repos"),
-    *("queue", "worker", "up", "down", "health", "db", "config"),
+    *("queue", "worker", "up", "down", "health", "doctor", "db", "config"),
 )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhaustedError
 
+from config import failpoints
 from config.errors import (
     ConfigurationError,
     ConflictError,
@@ -31,6 +32,22 @@ from schema.tsvector import register_tsvector
 CONFLICTS = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock not available
 UNAVAILABLE_CLASSES = {"08", "53", "57", "58"}  # connection, resources, operator, system
 MISCONFIGURED_CLASSES = {"28", "3D"}  # authorization, unknown database
+
+
+class _Lent(psycopg.Connection[Any]):
+    """A connection that goes back to its pool when it is closed, which is what SQLAlchemy does.
+
+    psycopg's own `close_returns` skips broken connections: the pool counts them as lent for ever,
+    and after as many outages as it has places nobody gets a connection any more.
+    """
+
+    def close(self) -> None:
+        """Returns it to the pool, which replaces it where it is broken."""
+        pool = getattr(self, "_pool", None)
+        if pool is None:
+            super().close()
+        else:
+            pool.putconn(self)
 
 
 class Database:
@@ -63,7 +80,7 @@ class Database:
             reconnect_timeout=timeouts.sql_connect,
             kwargs={"autocommit": False, "prepare_threshold": None},
             configure=_configure,
-            close_returns=True,  # SQLAlchemy closes what it is done with; that is a return
+            connection_class=_Lent,
             open=False,
         )
         # the psycopg pool pools: it reconnects by itself and bounds every wait
@@ -96,14 +113,21 @@ class Database:
             connection.execute("SELECT 1")
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, name: str | None = None) -> Iterator[Connection]:
         """A READ COMMITTED transaction: committed when the block ends, rolled back when it raises.
+
+        Args:
+            name: the failpoint around the commit (`config/failpoints.py`).
 
         Raises:
             MnemoError: a database error of the block, translated.
         """
-        with self._connection() as connection, connection.begin():
-            yield connection
+        with self._connection() as connection:
+            transaction = connection.begin()
+            with transaction:
+                yield connection
+                with failpoints.around(name):
+                    transaction.commit()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

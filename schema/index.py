@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
+from config import failpoints
 from config.errors import ConflictError
 from schema.copying import load, stage
 from schema.tsvector import TsVector
@@ -182,6 +183,7 @@ def store_parsed(connection: Connection, blobs: Sequence[ParsedBlob]) -> None:
     )
     if marked.rowcount != len(blobs):
         raise ConflictError("a blob of this batch was parsed or collected by somebody else")
+    failpoints.reach("store_parsed")
     stage(connection, "staged_chunks", CHUNK_COLUMNS, (row for b in blobs for row in b.chunks))
     connection.execute(INSERT_INPUTS)
     inserted = connection.execute(INSERT_CHUNKS).rowcount
@@ -198,4 +200,6 @@ def store_parsed(connection: Connection, blobs: Sequence[ParsedBlob]) -> None:
 
 def seal(connection: Connection, batch_id: int) -> int:
     """Ends the way of the batch's blobs; returns how many."""
-    return connection.execute(SEAL, {"batch_id": batch_id}).rowcount
+    sealed = connection.execute(SEAL, {"batch_id": batch_id}).rowcount
+    failpoints.reach("seal")
+    return sealed

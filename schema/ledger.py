@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from config import failpoints
 from config.errors import LeaseLostError
 from schema.queues import NOT_PAUSED, QUEUE_OF
 
@@ -138,6 +139,7 @@ def hold(connection: Connection, lease: Lease) -> None:
     """
     row = connection.execute(HOLD, {"batch_id": lease.batch_id, "token": lease.token})
     _require_held(len(row.all()))
+    failpoints.reach("hold")
 
 
 def advance(
@@ -149,6 +151,7 @@ def advance(
         LeaseLostError: roll back, another worker owns the batch.
     """
     _release(connection, lease, state="pending", next_stage=stage, rung=True, counts=counts)
+    failpoints.reach("advance")
 
 
 def finish(connection: Connection, lease: Lease, counts: Mapping[str, Any] | None = None) -> None:
@@ -158,6 +161,7 @@ def finish(connection: Connection, lease: Lease, counts: Mapping[str, Any] | Non
         LeaseLostError: roll back, another worker owns the batch.
     """
     _release(connection, lease, state="done", counts=counts)
+    failpoints.reach("finish")
 
 
 def postpone(connection: Connection, lease: Lease, error: BaseException, delay: float) -> None:

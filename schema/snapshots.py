@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from config import failpoints
 from schema.batches import BlobWork
 
 
@@ -229,6 +230,7 @@ def settle_parsed(connection: Connection) -> list[int]:
     """Marks snapshots whose every blob is parsed and makes them live; returns their ids."""
     ids = list(connection.execute(PARSED).scalars())
     if ids:
+        failpoints.reach("go_live")
         connection.execute(GO_LIVE, {"ids": ids})
     return ids
 

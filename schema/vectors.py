@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pgvector import HalfVector
 from sqlalchemy import Connection, text
 
+from config import failpoints
 from schema.copying import stage
 
 
@@ -92,6 +93,7 @@ def store_vectors(
     stage(connection, "staged_vectors", VECTOR_COLUMNS, vectors)
     connection.execute(INSERT_VECTORS, {"model_id": model_id, "space": space})
     connection.execute(text("DELETE FROM staged_vectors"))
+    failpoints.reach("store_vectors")
 
 
 def record_failures(

@@ -46,7 +46,7 @@ class Keeper:
     def _run(self) -> None:
         while not self._stopped.wait(self._timeouts.heartbeat):
             try:
-                with self._database.transaction() as connection:
+                with self._database.transaction("renew") as connection:
                     ledger.renew(connection, self._lease, self._timeouts.lease)
             except LeaseLostError:
                 self._lost.set()

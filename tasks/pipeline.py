@@ -15,7 +15,8 @@ from celery import Task, chain, shared_task
 from celery.canvas import Signature
 from celery.exceptions import Ignore
 
-from config.errors import DatabaseUnavailableError
+from config import failpoints
+from config.errors import BrokerUnavailableError, DatabaseUnavailableError
 from schema.queues import REPLAY
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class PipelineTask(Task):  # type: ignore[type-arg]  # generic in the stubs, not
     retry_backoff_max = 60
     retry_jitter = True
     max_retries = 3
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        """Sends the message that starts this step."""
+        with failpoints.around("publish", BrokerUnavailableError):
+            return super().apply_async(*args, **options)
 
 
 @cache
@@ -105,5 +111,6 @@ def _step(stage: str, batch_id: int) -> None:
         done = work(runtime(), stage, batch_id)
     finally:
         faulthandler.cancel_dump_traceback_later()
+    failpoints.reach("acknowledge")
     if not done:
         raise Ignore  # ends this chain: whoever does the stage rings the next one

@@ -70,7 +70,7 @@ class Reconciler:
 
     def rescue(self) -> list[Expired]:
         """Takes batches back from workers that went silent; ends those out of attempts."""
-        with self._runtime.database.transaction() as connection:
+        with self._runtime.database.transaction("expire") as connection:
             expired = ledger.expire(connection)
             lost = replays.expire(connection, self._runtime.settings.max_attempts)
         for failure in lost:
@@ -112,7 +112,7 @@ class Reconciler:
         room = self._runtime.settings.doorbells - line.depth(stage)
         if room <= 0:
             return True
-        with self._runtime.database.transaction() as connection:
+        with self._runtime.database.transaction("ring") as connection:
             rung = bells.ring(connection, stage, limit=room, patience=self._timeouts.ring_patience)
         unsent = list(rung)
         try:
@@ -121,7 +121,7 @@ class Reconciler:
                 unsent.pop(0)
         finally:
             if unsent:
-                with self._runtime.database.transaction() as connection:
+                with self._runtime.database.transaction("unring") as connection:
                     bells.unring(connection, stage, [bell.id for bell in unsent])
         return len(rung) == room
 
@@ -143,7 +143,7 @@ class Reconciler:
 
     def _end(self, batch: Expired) -> None:
         error = LeaseLostError(f"the worker died or stalled {batch.attempt} times on this batch")
-        with self._runtime.database.transaction() as connection:
+        with self._runtime.database.transaction("claim") as connection:
             lease = ledger.claim(
                 connection,
                 batch.batch_id,

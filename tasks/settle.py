@@ -20,7 +20,7 @@ def settle(runtime: Runtime) -> None:
     A snapshot that shares blobs with another run may find that they were sealed for other models:
     then it gets batches for what it lacks, instead of being called complete.
     """
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction("settle") as connection:
         snapshots.settle_parsed(connection)
         for snapshot_id in snapshots.sealed_snapshots(connection):
             run_id = runs.run_building(connection, snapshot_id)

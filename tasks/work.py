@@ -46,7 +46,7 @@ def work(runtime: Runtime, stage: str, batch_id: int) -> bool:
     Raises:
         DatabaseUnavailableError: the ledger cannot be reached.
     """
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction("claim") as connection:
         lease = ledger.claim(
             connection,
             batch_id,
@@ -102,7 +102,7 @@ def fail(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
         if isinstance(decision, GiveUp):
             give_up(runtime, lease, error)
         else:
-            with runtime.database.transaction() as connection:
+            with runtime.database.transaction("postpone") as connection:
                 ledger.hold(connection, lease)
                 ledger.postpone(connection, lease, error, decision.after)
     except LeaseLostError:
@@ -116,7 +116,7 @@ def give_up(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
     quarantined. embed: its chunks become failed embeddings. persist: there is nothing to give up,
     since only the seal is missing.
     """
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction("give_up") as connection:
         ledger.hold(connection, lease)
         match lease.stage:
             case "discover":

@@ -60,7 +60,7 @@ class Pipeline:
     ) -> Asked:
         """Enqueues a run."""
         source = parse_source(str(folder))
-        with self.runtime.database.transaction() as connection:
+        with self.runtime.database.transaction("enqueue") as connection:
             return runs.enqueue(
                 connection,
                 kind=source.kind,

@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> App:
     app.set_default()
     if not amqp:
         guard_closed_channels()
+        guard_failed_acknowledgements()
     return app
 
 
@@ -130,6 +131,30 @@ def guard_closed_channels() -> None:
 
     guarded.guarded = True  # type: ignore[attr-defined]  # marks it, so that it is applied once
     channel._connparams = guarded  # noqa: SLF001 - as above
+
+
+def guard_failed_acknowledgements() -> None:
+    """Keeps a worker consuming when the broker dies while an acknowledgement is on its way.
+
+    kombu 5.7.0 keeps the message in its window when it cannot acknowledge it, and Celery only logs
+    that. With a window of one the worker never asks for a message again, so it never notices that
+    its connection is gone, and waits for ever. The message itself is harmless: at worst the broker
+    delivers it again, and the ledger has nothing to do for it.
+    """
+    qos: Any = kombu.transport.redis.QoS
+    original = qos.ack
+    if getattr(original, "guarded", False):
+        return
+
+    def guarded(self: Any, delivery_tag: str) -> None:
+        try:
+            original(self, delivery_tag)
+        except Exception:
+            super(qos, self).ack(delivery_tag)
+            raise
+
+    guarded.guarded = True  # type: ignore[attr-defined]  # marks it, so that it is applied once
+    qos.ack = guarded
 
 
 @signals.before_task_publish.connect

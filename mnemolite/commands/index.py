@@ -142,7 +142,7 @@ def _check(request: Request) -> None:
 def _enqueue(runtime: Runtime, request: Request) -> Asked:
     """Writes the request down; a source that only this host can read is listed by this command."""
     here = not load_settings().embedded and request.source.kind != "url"
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction("enqueue") as connection:
         asked = runs.enqueue(
             connection,
             kind=request.source.kind,

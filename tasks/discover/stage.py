@@ -63,7 +63,7 @@ def _attach(runtime: Runtime, lease: Lease, run: Run, listing: Scan) -> bool:
     if listing.commit is None:
         return False
     identity = _identity(runtime, listing.commit)
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction("discover.attach") as connection:
         newest = snapshots.newest_snapshot(connection, run.repository.id, listing.ref)
         if newest is None or newest.identity != identity:
             return False
@@ -80,7 +80,7 @@ def _list(runtime: Runtime, lease: Lease, keeper: Keeper, run: Run, listing: Sca
     ordinal = new_blobs = indexed = 0
     for piece in pieces(listing.entries):
         keeper.check()
-        with runtime.database.transaction() as connection:
+        with runtime.database.transaction("discover.piece") as connection:
             ledger.hold(connection, lease)
             new = manifests.write_files(connection, snapshot_id, ordinal, piece, PARSER_VERSION)
             batches.create_batches(
@@ -102,7 +102,7 @@ def _list(runtime: Runtime, lease: Lease, keeper: Keeper, run: Run, listing: Sca
 
 
 def _begin(runtime: Runtime, lease: Lease, run: Run, listing: Scan) -> int:
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction("discover.begin") as connection:
         ledger.hold(connection, lease)
         snapshots.drop_listing(connection, run.id)
         snapshot_id = snapshots.create_snapshot(
@@ -123,7 +123,7 @@ def _finish(
     if listing.commit is None:
         raise AssertionError("a listing knows its commit once it was read to its end")
     identity = _identity(runtime, listing.commit)
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction("discover.finish") as connection:
         ledger.hold(connection, lease)
         snapshots.lock_ref(connection, run.repository.id, listing.ref)
         newest = snapshots.newest_snapshot(connection, run.repository.id, listing.ref)

@@ -3,6 +3,7 @@
 import numpy as np
 from pgvector import HalfVector
 
+from config import failpoints
 from config.errors import EmbeddingError, EncoderUnavailableError, LeaseLostError
 from config.logging import get_logger
 from schema import replays, vectors
@@ -25,14 +26,14 @@ def replay_embedding(runtime: Runtime, failure_id: int, policy: Policy) -> bool:
     """
     for space in ("text", "code"):
         runtime.encoder(space)
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction("replay.claim") as connection:
         seconds = runtime.settings.timeouts.lease
         replay = replays.claim(connection, failure_id, seconds=seconds)
     if replay is None:
         return False
     try:
         vector = _encode(runtime, replay)
-        with runtime.database.transaction() as connection:
+        with runtime.database.transaction("replay.heal") as connection:
             healed = replays.heal(connection, replay, vector)
     except (EmbeddingError, EncoderUnavailableError) as exc:
         _put_back(runtime, replay, exc, policy)
@@ -49,6 +50,7 @@ def _encode(runtime: Runtime, replay: Replay) -> HalfVector:
     require_model(runtime, want)
     with runtime.database.reading() as connection:
         source = vectors.sources_of(connection, [want.blob_id])[want.blob_id]
+    failpoints.reach("encode", EncoderUnavailableError)
     [vector] = runtime.encoder(want.space).encode([input_of(want, source)])
     if np.isnan(vector[0]):
         raise EmbeddingError("the model gives a zero or non-finite vector")
@@ -58,6 +60,6 @@ def _encode(runtime: Runtime, replay: Replay) -> HalfVector:
 def _put_back(runtime: Runtime, replay: Replay, error: Exception, policy: Policy) -> None:
     decision = policy.decide(error, replay.attempt)
     after = decision.after if isinstance(decision, Retry) else None
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction("replay.put_back") as connection:
         replays.put_back(connection, replay, error, after)
     log.warning("replay.failed", failure=replay.id, attempt=replay.attempt, error=str(error))

@@ -12,6 +12,7 @@ import numpy as np
 from pgvector import HalfVector
 from sqlalchemy import Connection
 
+from config import failpoints
 from config.errors import EmbeddingError, EncoderUnavailableError
 from config.logging import get_logger
 from schema import ledger, vectors
@@ -50,7 +51,7 @@ def embed_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
         texts = {want.input_id: input_of(want, sources[want.blob_id]) for want in wants}
         encoded[model_id] = _encode(runtime.encoder(wants[0].space), texts, keeper)
     failures = {key: why for result in encoded.values() for key, why in result.failures.items()}
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction("embed.commit") as connection:
         ledger.hold(connection, lease)
         count = _store(connection, missing, encoded)
         if failures:
@@ -118,6 +119,7 @@ def _encode_into(
     while groups:
         group = groups.pop()
         try:
+            failpoints.reach("encode", EncoderUnavailableError)
             found = encoder.encode([texts[key] for key in group])
         except EncoderUnavailableError as exc:
             failing += 1

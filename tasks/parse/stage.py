@@ -43,7 +43,7 @@ def parse_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     with runtime.database.reading() as connection:
         sources = index.pending_sources(connection, lease.batch_id)
     outcome = _parse_all(runtime, sources, keeper)
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction("parse.commit") as connection:
         ledger.hold(connection, lease)
         index.store_parsed(connection, outcome.parsed)
         for blob_id, error in outcome.failed:
@@ -60,7 +60,7 @@ def parse_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
         chunks = sum(len(blob.chunks) for blob in outcome.parsed)
         ledger.advance(connection, lease, "embed", {"chunks": chunks})
     # in a transaction of its own: of two batches that end together, the later one sees both
-    with runtime.database.transaction() as connection:
+    with runtime.database.transaction("parse.settle") as connection:
         if not batches.open_stages(connection, lease.run_id) & {"discover", "parse"}:
             snapshots.settle_parsed(connection)
     log.info("parse.done", batch=lease.batch_id, files=len(outcome.parsed), chunks=chunks)

@@ -139,3 +139,23 @@ def test_a_closed_channel_is_a_connection_error() -> None:
 
     with pytest.raises(redis.exceptions.ConnectionError):
         channel._connparams()
+
+
+def test_a_message_that_cannot_be_acknowledged_leaves_the_window(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a worker with a window of one never asks for another and stalls in silence."""
+    create_app(SETTINGS)
+    freed: list[str] = []
+    qos: Any = object.__new__(kombu.transport.redis.QoS)
+    monkeypatch.setattr(qos, "_quick_ack", freed.append, raising=False)
+    monkeypatch.setattr(qos, "_remove_from_indices", _broken, raising=False)
+
+    with pytest.raises(redis.exceptions.ConnectionError):
+        qos.ack("tag")
+
+    assert freed == ["tag"]
+
+
+def _broken(*_: object) -> None:
+    raise redis.exceptions.ConnectionError("gone")

@@ -1,0 +1,144 @@
+"""The whole machinery step by step in one process, so that a failpoint can strike at any step.
+
+Reconciler, broker and Celery's tasks are the real ones; only the processes around them are missing.
+A process that is to be killed runs `run_until_struck` as its main function.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from celery.exceptions import Ignore
+from sqlalchemy import text
+
+from config import failpoints
+from config.errors import MnemoError
+from config.settings import Settings
+from schema.database import Database
+from tasks import pipeline as celery_tasks
+from tasks.doorbells import Doorbells
+from tasks.reconcile import Reconciler
+from tasks.runtime import Runtime
+from tests.harness import Pipeline
+from workers.app import create_app
+
+PATIENCE = 30.0
+NEVER_STRUCK = 3
+TASKS = {
+    "discover": celery_tasks.discover,
+    "parse": celery_tasks.parse,
+    "embed": celery_tasks.embed,
+    "persist": celery_tasks.persist,
+}
+DUE = text("SELECT id, stage FROM batches WHERE state = 'pending' AND next_attempt_at <= now()")
+DUE_FAILURES = text("""
+SELECT id FROM failed_embeddings WHERE state = 'pending' AND next_attempt_at <= now()
+""")
+OPEN = text("""
+SELECT (SELECT count(*) FROM index_runs WHERE state IN ('pending', 'indexing'))
+     + (SELECT count(*) FROM batches WHERE state IN ('pending', 'leased'))
+     + (SELECT count(*) FROM failed_embeddings)
+""")
+DIE = text("""
+UPDATE batches SET state = 'leased', attempt = 1, worker = 'dead', lease_token = gen_random_uuid(),
+       lease_until = now() - interval '1 s'
+""")
+# What time would do: leases of the dead expire, waits end.
+PASS_TIME = (
+    text("UPDATE batches SET lease_until = now() - interval '1 s' WHERE state = 'leased'"),
+    text("UPDATE batches SET next_attempt_at = now(), rung_at = NULL WHERE state = 'pending'"),
+    text("UPDATE failed_embeddings SET lease_until = now() - interval '1 s'"),
+    text("UPDATE failed_embeddings SET next_attempt_at = now(), rung_at = NULL"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """Does what a fleet does, a step at a time."""
+
+    runtime: Runtime
+    reconciler: Reconciler
+    source: Path
+
+    def ask(self, *, dead: bool = False) -> None:
+        """Enqueues the source; `dead`: the first worker that came died at once."""
+        Pipeline(self.runtime).ask(self.source, name="corpus")
+        if dead:
+            self._execute(DIE)
+
+    def step_until(self, condition: Callable[[], object]) -> bool:
+        """Works until the condition holds after a step; False where it never does."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            for step in self._steps():
+                with suppress(MnemoError, Ignore):  # Celery logs it; the ledger decides
+                    step()
+                if condition():
+                    return True
+        return False
+
+    def asked(self) -> bool:
+        """Whether there is a run."""
+        return bool(self._count(text("SELECT count(*) FROM index_runs")))
+
+    def done(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self._count(OPEN)
+
+    def failing(self) -> bool:
+        """Whether the batches are done and failed embeddings are left."""
+        return bool(self._count(text("SELECT count(*) FROM failed_embeddings"))) and not (
+            self._count(text("SELECT count(*) FROM batches WHERE state <> 'done'"))
+        )
+
+    def pass_time(self) -> None:
+        """Lets every lease and every wait end."""
+        for statement in PASS_TIME:
+            self._execute(statement)
+
+    def _steps(self) -> Iterator[Callable[[], object]]:
+        yield self.reconciler.rescue
+        yield self.reconciler.tick
+        with self.runtime.database.reading() as connection:
+            batches = connection.execute(DUE).all()
+            failures = list(connection.execute(DUE_FAILURES).scalars())
+        for batch in batches:
+            yield lambda batch=batch: TASKS[batch.stage].run(batch.id)  # type: ignore[misc]  # mypy loses a lambda's default
+        for failure_id in failures:
+            yield lambda found=failure_id: celery_tasks.embed_retry.run(found)  # type: ignore[misc]  # as above
+
+    def _count(self, statement: object) -> int:
+        with self.runtime.database.reading() as connection:
+            return int(connection.execute(statement).scalar_one())  # type: ignore[call-overload]  # a text()
+
+    def _execute(self, statement: object) -> None:
+        with self.runtime.database.transaction() as connection:
+            connection.execute(statement)  # type: ignore[call-overload]  # a text()
+
+
+@contextmanager
+def driving(settings: Settings, source: Path) -> Iterator[Driver]:
+    """A driver, whose runtime is that of the Celery tasks inside the block."""
+    app = create_app(settings)
+    known = celery_tasks.runtime
+    with Database.from_settings(settings) as database:
+        runtime = Runtime(settings, database)
+        celery_tasks.runtime = lambda: runtime  # type: ignore[assignment]  # cached, and ours now
+        try:
+            yield Driver(runtime, Reconciler(runtime, Doorbells(app)), source)
+        finally:
+            celery_tasks.runtime = known
+            runtime.close()
+            app.close()
+
+
+def run_until_struck(settings: Settings, source: Path, specification: str, dead: bool) -> None:
+    """The main function of a process that a failpoint is to end."""
+    failpoints.arm(specification)
+    with driving(settings, source) as driver:
+        if not driver.asked() or driver.done():
+            driver.ask(dead=dead)
+        driver.step_until(driver.done)
+    raise SystemExit(NEVER_STRUCK)
