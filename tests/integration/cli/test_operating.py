@@ -62,14 +62,17 @@ def test_why_refuses_an_unknown_repository(fleet: Cli) -> None:
     assert fleet("why", "nowhere").code == 2
 
 
-def test_a_drained_worker_ends_and_stays_away(fleet: Cli, make_shop: MakeShop) -> None:
+def test_a_drained_worker_ends_and_stays_away(fleet: Cli, tmp_path: Path) -> None:
     """Its supervisor leaves it alone, and the queues that it served have no consumer."""
     [embedder] = [row for row in workers(fleet) if row["kind"] == "embed"]
 
     assert fleet("worker", "drain", embedder["process"], "--wait").code == 0
 
     assert "embed" not in {row["kind"] for row in workers(fleet)}
-    asked = fleet("index", str(make_shop("drained")), "--no-wait", "--json").json
+    folder = tmp_path / "drained"
+    folder.mkdir()
+    (folder / "new.py").write_text("def never_seen_before():\n    return 'so it needs vectors'\n")
+    asked = fleet("index", str(folder), "--no-wait", "--json").json
     await_true(lambda: "no worker serves the queue embed" in fleet("why", "drained").stdout)
     fleet("down")
     fleet("up")
