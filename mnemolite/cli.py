@@ -14,7 +14,8 @@ from mnemolite.output import print_json, say
 INTERRUPTED = 130
 
 COMMANDS = (
-    *("index", "search", "status", "verify", "failed", "repos"),
+    *("index", "search", "symbol", "refs", "outline", "map", "mcp"),
+    *("status", "verify", "failed", "repos"),
     *("worker", "up", "down", "health", "db", "config"),
 )
 

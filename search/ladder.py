@@ -105,7 +105,7 @@ imports AS MATERIALIZED (
                END, '')) AS module
       FROM raw_imports),
 bindings AS MATERIALIZED (
-    -- a symbol of a module: `from m import s [as b]`, `import {{ s as b }} from "m"`, `import b from`
+    -- a symbol of a module: `from m import s [as b]`, `import {{ s as b }} from "m"`
     SELECT snapshot_id, path, ordinal, anchored, module,
            coalesce(nullif(alias, ''), name) AS binding,
            CASE WHEN name = 'default' THEN alias ELSE name END AS target

@@ -84,9 +84,7 @@ def outline(connection: Connection, path: str, scope: Scope) -> Outline:
         while around and around[-1] <= row.start_byte:
             around.pop()
         entries.append(
-            Entry(
-                row.kind, row.symbol, row.signature, row.start_line, row.end_line, len(around)
-            )
+            Entry(row.kind, row.symbol, row.signature, row.start_line, row.end_line, len(around))
         )
         around.append(row.end_byte)
     imports = connection.execute(IMPORTS, {"blob_id": file.blob_id}).mappings()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from config.errors import BadInputError
+from config.scrub import one_line
 from search.budget import token_bound
 from search.graph import Edge, all_edges
 from search.ladder import PLACES
@@ -138,10 +139,12 @@ def _flows(
     landmarks: Sequence[Landmark], edges: Iterable[Edge], focus: Sequence[str]
 ) -> dict[tuple[Place, tuple[str, str, str]], float]:
     """Weights from a file to a definition: Aider's factors times the root of the uses."""
+    drawn = {(mark.repository, mark.path, mark.symbol) for mark in landmarks}
     uses: dict[tuple[Place, tuple[str, str, str]], float] = defaultdict(float)
     for edge in edges:
         target = (edge.repository, edge.target_path, edge.target_symbol)
-        uses[(edge.repository, edge.path), target] += len(edge.lines) * edge.confidence
+        if target in drawn:
+            uses[(edge.repository, edge.path), target] += len(edge.lines) * edge.confidence
     files: dict[str, set[Place]] = defaultdict(set)
     for mark in landmarks:
         files[_name(mark.symbol)].add((mark.repository, mark.path))
@@ -152,10 +155,8 @@ def _flows(
         factor *= FROM_FOCUS if _in_focus(source[1], focus) else 1
         flows[source, target] = factor * math.sqrt(count)
     referenced = {target for _, target in uses}
-    for mark in landmarks:
-        target = (mark.repository, mark.path, mark.symbol)
-        if target not in referenced:
-            flows[(mark.repository, mark.path), target] = UNREFERENCED
+    for target in drawn - referenced:
+        flows[target[:2], target] = UNREFERENCED
     return flows
 
 
@@ -173,7 +174,7 @@ def name_factor(name: str, files: int, *, mentioned: bool = False) -> float:
 
 def draw(ranked: Sequence[Landmark], budget: int) -> RepoMap:
     """The map of as many of the first definitions as fit: more never make it shorter."""
-    low, high = 0, len(ranked)
+    low, high = 0, min(len(ranked), budget)  # a line costs more than a token
     while low < high:
         middle = (low + high + 1) // 2
         if token_bound(_text(ranked[:middle])) <= budget:
@@ -194,8 +195,10 @@ def _text(landmarks: Sequence[Landmark]) -> str:
         lines.append(f"{repository}/{path}:")
         for mark in sorted(marks, key=lambda mark: mark.line):
             indent = "  " * (mark.depth + 1)
-            lines.append(f"{indent}{mark.signature[:_SIGNATURE_CHARS] or mark.symbol}  :{mark.line}")
-    return "".join(f"{line}\n" for line in lines)
+            lines.append(
+                f"{indent}{mark.signature[:_SIGNATURE_CHARS] or mark.symbol}  :{mark.line}"
+            )
+    return "".join(f"{one_line(line)}\n" for line in lines)
 
 
 def _name(symbol: str) -> str:

@@ -1,7 +1,7 @@
 """Definitions by name: what a name is, where it stands, and its source.
 
-A name may be qualified as far as one likes: `run`, `Context.invoke`, `core.Context.invoke`; `::` and
-`#` are taken for dots. It matches the end of a definition's whole name, its module included.
+A name may be qualified as far as one likes: `run`, `Context.invoke`, `core.Context.invoke`; `::`
+and `#` are taken for dots. It matches the end of a definition's whole name, its module included.
 """
 
 import re
@@ -64,7 +64,7 @@ SELECT p.repository, p.path, s.start_line, s.end_line, p.language, s.kind, s.nam
  ORDER BY s.kind = 'constant', p.repository, p.path, s.ordinal LIMIT {MAX_DEFINITIONS}
 """)
 
-# a match of the whole qualified name first, then names that share most trigrams
+# found by the trigram index on names
 SIMILAR = text(f"""
 WITH {PLACES}
 SELECT name FROM (
