@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
-from search.ladder import PLACES, RESOLUTION, USE_COLUMNS
+from search.ladder import PLACES, RESOLUTION, USE_COLUMNS, places
 from search.scope import Scope, live_snapshots
 from search.symbols import dotted
 
@@ -57,6 +57,11 @@ class Edge:
         }
 
 
+# Where a name can be defined or used: a file that uses it by another name imports it by this one.
+MENTIONS = places("""f.blob_id IN (
+    SELECT blob_id FROM symbols WHERE name = :name
+    UNION SELECT blob_id FROM symbol_references WHERE name = :name)""")
+
 # All uses that may mean a name: by that name, or by one that an import gives it.
 OF_NAME = f"""
 renamed AS (
@@ -104,16 +109,16 @@ ORDER = """
 """
 
 
-def _statement(uses: str, where: str = "") -> TextClause:
-    return text(f"WITH {PLACES}, {uses}, {RESOLUTION} {EDGES} {where} {ORDER} LIMIT :limit")
+def _statement(files: str, uses: str, where: str = "") -> TextClause:
+    return text(f"WITH {files}, {uses}, {RESOLUTION} {EDGES} {where} {ORDER} LIMIT :limit")
 
 
 MEANING = """
  WHERE right('.' || concat_ws('.', nullif(replace(d.module, '/', '.'), ''), d.name_path),
              length(:qualified) + 1) = '.' || :qualified
 """
-REFERENCES = _statement(OF_NAME, MEANING)
-CALLEES = _statement(INSIDE)
+REFERENCES = _statement(MENTIONS, OF_NAME, MEANING)
+CALLEES = _statement(PLACES, INSIDE)
 ALL = text(f"WITH {PLACES}, {EVERYTHING}, {RESOLUTION} {EDGES}")
 
 

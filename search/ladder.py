@@ -43,8 +43,15 @@ def _list(names: tuple[str, ...]) -> str:
     return "(" + ", ".join(f"'{name}'" for name in names) + ")"
 
 
-# Binds :repository and :ref. A module key is a path without suffix, `__init__` or `index`.
-PLACES = """
+def places(where: str = "true") -> str:
+    """The files of the live manifests; binds :repository and :ref.
+
+    A module is a path without its suffix, `__init__` or `index`.
+
+    Args:
+        where: narrows `f`, the rows of `snapshot_files`, where a query needs few of a fleet's.
+    """
+    return f"""
 live AS (
     SELECT s.id AS snapshot_id, p.name AS repository
       FROM repositories p
@@ -60,8 +67,12 @@ places AS MATERIALIZED (
                           '(^|/)(__init__|index|mod)$', '') AS module
       FROM live
       JOIN snapshot_files f ON f.snapshot_id = live.snapshot_id
-      JOIN blobs b ON b.id = f.blob_id)
+      JOIN blobs b ON b.id = f.blob_id
+     WHERE {where})
 """
+
+
+PLACES = places()
 
 DEFINITION_COLUMNS = """
     p.snapshot_id, p.repository, p.path, p.family, p.folder, p.module, p.blob_id, s.ordinal, s.kind,

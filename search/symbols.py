@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from config.errors import BadInputError
-from search.ladder import PLACES
+from search.ladder import PLACES, places
 from search.scope import Scope, live_snapshots
 
 MAX_NAME_CHARS = 500
@@ -50,7 +50,7 @@ class Definition:
 
 
 FIND = text(f"""
-WITH {PLACES}
+WITH {places("f.blob_id IN (SELECT blob_id FROM symbols WHERE name = :name)")}
 SELECT p.repository, p.path, s.start_line, s.end_line, p.language, s.kind, s.name,
        s.name_path AS symbol, s.signature, s.ordinal,
        convert_from(substr(convert_to(t.source, 'UTF8'), s.start_byte + 1,

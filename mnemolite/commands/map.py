@@ -26,7 +26,8 @@ def map_(
 ) -> int:
     """Show a map of what is indexed, the most used definitions first to be kept."""
     scope = Scope(repository=repo, ref=ref)
-    with open_runtime("sql_search") as runtime, runtime.database.reading() as connection:
+    # it resolves every use of a repository, in one statement
+    with open_runtime("sql_statement") as runtime, runtime.database.reading() as connection:
         drawn = repository_map(connection, scope, budget=budget, focus=focus or ())
     if as_json:
         print_json(asdict(drawn))
