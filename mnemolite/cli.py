@@ -14,7 +14,8 @@ from mnemolite.output import print_json, say
 INTERRUPTED = 130
 
 COMMANDS = (
-    *("index", "search", "status", "why", "verify", "failed", "repos"),
+    *("index", "search", "symbol", "refs", "outline", "map", "mcp"),
+    *("status", "why", "verify", "failed", "repos"),
     *("queue", "worker", "up", "down", "health", "doctor", "db", "config"),
 )
 

@@ -63,11 +63,11 @@ def index(
 ) -> int:
     """Index a repository or folder."""
     request = Request(parse_source(source), ref, name, worktree)
-    _check(request)
+    check(request)
     with open_runtime() as runtime:
         if plan:
             return print_plan(make_plan(runtime, request.source, ref, worktree), as_json=as_json)
-        asked = _enqueue(runtime, request)
+        asked = enqueue(runtime, request)
         if not wait:
             return _print_asked(runtime, asked, as_json=as_json)
         try:
@@ -127,7 +127,7 @@ def print_receipt(receipt: dict[str, Any]) -> None:
     )
 
 
-def _check(request: Request) -> None:
+def check(request: Request) -> None:
     """Refuses a forbidden address or a wrong ref before anything is started or stored."""
     if request.source.kind == "url":
         with suppress(RemoteUnavailableError):  # a worker may reach what this host does not
@@ -139,7 +139,7 @@ def _check(request: Request) -> None:
         repository.resolve(request.ref)
 
 
-def _enqueue(runtime: Runtime, request: Request) -> Asked:
+def enqueue(runtime: Runtime, request: Request) -> Asked:
     """Writes the request down; a source that only this host can read is listed by this command."""
     here = not load_settings().embedded and request.source.kind != "url"
     with runtime.database.transaction("enqueue") as connection:

@@ -24,7 +24,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Show repositories and runs, or one run."""
-    run_id = None if run is None else _run_id(run)
+    run_id = None if run is None else parse_run_id(run)
     with open_runtime() as runtime:
         if run_id is not None:
             return _one(runtime, run_id, watch=watch, as_json=as_json)
@@ -103,7 +103,12 @@ def _described(progress: Progress) -> str:
     )
 
 
-def _run_id(text: str) -> uuid.UUID:
+def parse_run_id(text: str) -> uuid.UUID:
+    """A run's id as it was typed.
+
+    Raises:
+        BadInputError: it is none.
+    """
     try:
         return uuid.UUID(text)
     except ValueError as exc:
