@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 COMMANDS = (
     *("index", "search", "status", "verify", "failed", "repos"),
-    *("worker", "up", "down", "health", "db", "config"),
+    *("queue", "worker", "up", "down", "health", "db", "config"),
 )
 
 

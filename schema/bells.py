@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-REPLAY = "replay"
+from schema.queues import QUEUES, REPLAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ WITH due AS (
       FROM batches
      WHERE stage = :stage AND state = 'pending' AND next_attempt_at <= now()
        AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience))
-       AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = :stage AND q.paused)
+       AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = :queue AND q.paused)
      ORDER BY turn, id LIMIT :limit)
 UPDATE batches b SET rung_at = now()
   FROM due, index_runs r
@@ -43,14 +43,15 @@ RETURNING b.id, b.stage, r.correlation_id, due.turn
 HAS_DUE = text("""
 SELECT EXISTS (SELECT 1 FROM batches WHERE stage = :stage AND state = 'pending'
                   AND next_attempt_at <= now()
-                  AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience)))
+                  AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience))
+                  AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = :queue AND q.paused))
 """)
 UNRING = text("UPDATE batches SET rung_at = NULL WHERE id = ANY(:ids) AND state = 'pending'")
 
 DUE_FAILURE = """
 state = 'pending' AND next_attempt_at <= now()
 AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience))
-AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = 'embed.retry' AND q.paused)
+AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = :queue AND q.paused)
 """
 HAS_DUE_FAILURE = text(f"SELECT EXISTS (SELECT 1 FROM failed_embeddings WHERE {DUE_FAILURE})")
 RING_FAILURES = text(f"""
@@ -64,7 +65,7 @@ UNRING_FAILURES = text("UPDATE failed_embeddings SET rung_at = NULL WHERE id = A
 
 def has_due(connection: Connection, stage: str, patience: float) -> bool:
     """True where something of `stage` is due and not freshly rung."""
-    named: dict[str, Any] = {"patience": patience}
+    named: dict[str, Any] = {"patience": patience, "queue": QUEUES[stage]}
     if stage == REPLAY:
         return bool(connection.execute(HAS_DUE_FAILURE, named).scalar_one())
     return bool(connection.execute(HAS_DUE, named | {"stage": stage}).scalar_one())
@@ -72,7 +73,7 @@ def has_due(connection: Connection, stage: str, patience: float) -> bool:
 
 def ring(connection: Connection, stage: str, *, limit: int, patience: float) -> list[Doorbell]:
     """Marks up to `limit` due things of `stage` as rung, fairly among runs, and returns them."""
-    named: dict[str, Any] = {"limit": limit, "patience": patience}
+    named: dict[str, Any] = {"limit": limit, "patience": patience, "queue": QUEUES[stage]}
     if stage == REPLAY:
         ids = connection.execute(RING_FAILURES, named).scalars()
         return [Doorbell(failure_id, REPLAY, uuid.uuid4().hex) for failure_id in ids]

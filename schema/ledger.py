@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from config.errors import LeaseLostError
+from schema.queues import QUEUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ UPDATE batches b
   FROM index_runs r
  WHERE b.id = :batch_id AND b.stage = :stage AND b.state = 'pending'
    AND b.next_attempt_at <= now() AND r.id = b.run_id
-   AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = :stage AND q.paused)
+   AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = :queue AND q.paused)
 RETURNING b.lease_token, b.attempt, b.run_id, r.correlation_id
 """)
 
@@ -90,7 +91,14 @@ def claim(
 ) -> Lease | None:
     """Takes the lease on a batch that is due at `stage`; None where there is nothing to do."""
     row = connection.execute(
-        CLAIM, {"batch_id": batch_id, "stage": stage, "worker": worker, "seconds": seconds}
+        CLAIM,
+        {
+            "batch_id": batch_id,
+            "stage": stage,
+            "queue": QUEUES[stage],
+            "worker": worker,
+            "seconds": seconds,
+        },
     ).one_or_none()
     if row is None:
         return None

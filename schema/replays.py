@@ -15,6 +15,7 @@ from pgvector import HalfVector
 from sqlalchemy import Connection, text
 
 from config.errors import LeaseLostError
+from schema.queues import QUEUES, REPLAY
 from schema.vectors import MissingVector, store_vectors
 
 CLAIM = text("""
@@ -23,6 +24,7 @@ UPDATE failed_embeddings x
        lease_until = now() + make_interval(secs => :seconds)
   FROM code_chunks c JOIN blobs b ON b.id = c.blob_id
  WHERE x.id = :id AND x.state = 'pending' AND x.next_attempt_at <= now() AND c.id = x.chunk_id
+   AND NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = :queue AND q.paused)
 RETURNING x.lease_token, x.retry_count, c.id AS chunk_id, c.blob_id, b.language, x.space,
           x.model_id, CASE x.space WHEN 'text' THEN c.text_id ELSE c.code_id END AS input_id,
           c.kind, c.name_path, c.signature, c.docstring, c.start_byte, c.end_byte
@@ -67,7 +69,8 @@ class Replay:
 
 def claim(connection: Connection, failure_id: int, *, seconds: float) -> Replay | None:
     """Takes a due failure for `seconds`; None where it is not due, or somebody has it."""
-    row = connection.execute(CLAIM, {"id": failure_id, "seconds": seconds}).one_or_none()
+    named = {"id": failure_id, "seconds": seconds, "queue": QUEUES[REPLAY]}
+    row = connection.execute(CLAIM, named).one_or_none()
     if row is None:
         return None
     return Replay(failure_id, row.lease_token, row.retry_count, MissingVector(*row[2:]))

@@ -14,16 +14,9 @@ from kombu.exceptions import KombuError, OperationalError
 from config.errors import BrokerUnavailableError
 from config.logging import bound
 from config.scrub import scrub
-from schema.bells import REPLAY, Doorbell
+from schema.bells import Doorbell
+from schema.queues import QUEUES
 from tasks.pipeline import doorbell, maintain_index
-
-QUEUES = {
-    "discover": "control",
-    "parse": "parse",
-    "embed": "embed",
-    "persist": "persist",
-    REPLAY: "embed.retry",
-}
 
 
 class Line:

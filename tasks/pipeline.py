@@ -16,7 +16,7 @@ from celery.canvas import Signature
 from celery.exceptions import Ignore
 
 from config.errors import DatabaseUnavailableError
-from schema.bells import REPLAY
+from schema.queues import REPLAY
 
 if TYPE_CHECKING:
     from tasks.runtime import Runtime

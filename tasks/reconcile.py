@@ -14,6 +14,7 @@ from config.errors import BrokerUnavailableError, LeaseLostError, MnemoError
 from config.logging import get_logger
 from schema import bells, ledger, replays
 from schema.ledger import Expired
+from schema.queues import REPLAY
 from schema.runs import DUE_CHANNEL
 from schema.statistics import refresh_statistics
 from tasks.doorbells import Doorbells, Line
@@ -26,7 +27,7 @@ BUSY_SECONDS = 1.0  # between rounds while batches wait for a place in the windo
 STATISTICS_SECONDS = 5.0  # a run may load whole tables in that time
 MAINTENANCE_SECONDS = 600.0
 STOP_SECONDS = 0.5  # how soon a stop is noticed
-STAGES = ("discover", "parse", "embed", "persist", bells.REPLAY)
+STAGES = ("discover", "parse", "embed", "persist", REPLAY)
 log = get_logger("reconcile")
 
 

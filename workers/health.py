@@ -12,7 +12,8 @@ from config.errors import BrokerUnavailableError, MnemoError
 from config.settings import Settings
 from schema import heartbeats
 from schema.database import Database
-from tasks.doorbells import QUEUES, Doorbells
+from schema.queues import QUEUES
+from tasks.doorbells import Doorbells
 from workers.app import create_app
 from workers.embedded.home import Home
 from workers.launch import with_endpoints
