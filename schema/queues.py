@@ -19,6 +19,7 @@ QUEUE_OF = {
     REPLAY: "embed.retry",
 }
 QUEUES = (*QUEUE_OF.values(), "maintenance")
+STAGES_OF = {queue: [stage for stage in QUEUE_OF if QUEUE_OF[stage] == queue] for queue in QUEUES}
 
 # What a statement on due work adds, so that it finds none while `:queue` is paused.
 NOT_PAUSED = "NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = cast(:queue AS text) AND q.paused)"
@@ -26,8 +27,16 @@ NOT_PAUSED = "NOT EXISTS (SELECT 1 FROM queues q WHERE q.name = cast(:queue AS t
 SET_PAUSED = text("""
 INSERT INTO queues (name, paused) VALUES (:name, :paused)
 ON CONFLICT (name) DO UPDATE SET paused = excluded.paused, changed_at = now()
- WHERE queues.paused <> excluded.paused
 """)
+
+# What was announced during the pause found nothing to do: it must be announced again at once.
+UNRING = (
+    text("UPDATE batches SET rung_at = NULL WHERE stage = ANY(:stages) AND state = 'pending'"),
+    text(
+        "UPDATE failed_embeddings SET rung_at = NULL"
+        " WHERE 'replay' = ANY(:stages) AND state = 'pending'"
+    ),
+)
 
 LOADS = text("""
 WITH work AS (
@@ -70,10 +79,14 @@ def require_queue(name: str) -> str:
 
 def set_paused(connection: Connection, name: str, paused: bool) -> bool:
     """Pauses a queue or lets it go on; True where that changed something."""
-    named = {"name": require_queue(name), "paused": paused}
-    if not paused and name not in paused_queues(connection):
+    require_queue(name)
+    if paused == (name in paused_queues(connection)):
         return False
-    return connection.execute(SET_PAUSED, named).rowcount == 1
+    connection.execute(SET_PAUSED, {"name": name, "paused": paused})
+    if not paused:
+        for statement in UNRING:
+            connection.execute(statement, {"stages": STAGES_OF[name]})
+    return True
 
 
 def paused_queues(connection: Connection) -> set[str]:

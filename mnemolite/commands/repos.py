@@ -1,11 +1,11 @@
 """`mnemo repos`: the repositories of the index."""
 
-import sys
 from typing import Annotated
 
 import typer
 
-from config.errors import EXIT_DONE, BadInputError
+from config.errors import EXIT_DONE
+from mnemolite.confirm import confirm
 from mnemolite.output import line, print_json, say, table
 from mnemolite.session import open_runtime
 from schema import overview
@@ -50,16 +50,8 @@ def remove(
         line(f"{name}: {snapshots} snapshots of {repository.location}")
         if dry_run:
             return EXIT_DONE
-        _confirm(f"remove {name} from the index?", yes=yes)
+        confirm(f"remove {name} from the index?", yes=yes)
         with runtime.database.transaction() as connection:
             overview.remove_repository(connection, repository.id)
     say(f"removed {name}")
     return EXIT_DONE
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise BadInputError("this removes something: repeat it with --yes, or look with --dry-run")
-    typer.confirm(question, abort=True, err=True)

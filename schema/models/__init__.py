@@ -12,10 +12,17 @@ from schema.models.content import (
     SymbolReference,
 )
 from schema.models.ledger import Batch, FailedEmbedding, IndexRun
-from schema.models.operations import CircuitBreakerState, ErrorRecord, Queue, WorkerHeartbeat
+from schema.models.operations import (
+    AuditEntry,
+    CircuitBreakerState,
+    ErrorRecord,
+    Queue,
+    WorkerHeartbeat,
+)
 from schema.models.repositories import Ref, Repository, Snapshot, SnapshotFile
 
 __all__ = [
+    "AuditEntry",
     "Base",
     "Batch",
     "Blob",

@@ -56,6 +56,8 @@ class Blob(Base):
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     worker_deaths: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     last_death_at: Mapped[Moment | None]
+    quarantined_at: Mapped[Moment | None]
+    discarded_at: Mapped[Moment | None]
     error_class: Mapped[str | None]
     last_error: Mapped[str | None]
     created_at: Mapped[CreatedAt]

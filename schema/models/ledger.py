@@ -23,7 +23,7 @@ from schema.models.base import Base, CreatedAt, Identifier, JsonObject, Moment, 
 RUN_STATES = ("pending", "indexing", "succeeded", "partial", "failed")
 STAGES = ("discover", "parse", "embed", "persist")
 BATCH_STATES = ("pending", "leased", "done", "failed")
-FAILURE_STATES = ("pending", "leased", "quarantined")
+FAILURE_STATES = ("pending", "leased", "quarantined", "discarded")
 
 
 class IndexRun(Base):
@@ -54,6 +54,7 @@ class IndexRun(Base):
     last_error: Mapped[str | None]
     requested_at: Mapped[CreatedAt]
     finished_at: Mapped[Moment | None]
+    discarded_at: Mapped[Moment | None]
 
 
 class Batch(Base):

@@ -1,4 +1,4 @@
-"""What operators look at: errors, breakers, worker heartbeats, paused queues."""
+"""What operators look at and did: errors, breakers, heartbeats, paused queues, the audit log."""
 
 import uuid
 from datetime import datetime
@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from schema.models.base import Base, CreatedAt, JsonObject, Moment, one_of
+from schema.models.base import Base, CreatedAt, Identifier, JsonObject, Moment, one_of
 
 BREAKER_STATES = ("closed", "open", "half-open")
 
@@ -91,3 +91,17 @@ class Queue(Base):
     name: Mapped[str] = mapped_column(primary_key=True)
     paused: Mapped[bool] = mapped_column(server_default="false")
     changed_at: Mapped[CreatedAt]
+
+
+class AuditEntry(Base):
+    """What a person did to many things at once: who, what, to which, with which effect."""
+
+    __tablename__ = "audit_log"
+
+    id: Mapped[Identifier]
+    at: Mapped[CreatedAt]
+    actor: Mapped[str]
+    action: Mapped[str]
+    filter: Mapped[JsonObject]
+    matched: Mapped[int] = mapped_column(server_default="0")
+    changed: Mapped[int] = mapped_column(server_default="0")

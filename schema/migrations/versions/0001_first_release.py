@@ -16,6 +16,21 @@ depends_on: Sequence[str] | None = None
 def upgrade() -> None:
     """Applies the change."""
     op.create_table(
+        "audit_log",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column(
+            "at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column(
+            "filter", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
+        ),
+        sa.Column("matched", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("changed", sa.BigInteger(), server_default="0", nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("audit_log_pkey")),
+    )
+    op.create_table(
         "circuit_breaker_state",
         sa.Column("process", sa.Text(), nullable=False),
         sa.Column("breaker", sa.Text(), nullable=False),
@@ -232,6 +247,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("discarded_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
             "state IN ('pending', 'indexing', 'succeeded', 'partial', 'failed')",
             name=op.f("index_runs_state_check"),
@@ -364,6 +380,8 @@ def upgrade() -> None:
         sa.Column("attempts", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("worker_deaths", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("last_death_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("quarantined_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("discarded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("error_class", sa.Text(), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column(
@@ -583,7 +601,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.CheckConstraint(
-            "state IN ('pending', 'leased', 'quarantined')",
+            "state IN ('pending', 'leased', 'quarantined', 'discarded')",
             name=op.f("failed_embeddings_state_check"),
         ),
         sa.ForeignKeyConstraint(
@@ -699,3 +717,4 @@ def downgrade() -> None:
     op.drop_table("embedding_models")
     op.drop_table("embedding_inputs")
     op.drop_table("circuit_breaker_state")
+    op.drop_table("audit_log")

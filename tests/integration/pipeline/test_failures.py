@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from config.errors import DatabaseUnavailableError, EncoderUnavailableError, PermanentError
-from schema.failures import Failure, list_failures
+from schema.triage import Failure, list_failures
 from tasks import work as work_module
 from tasks.embed.hash_encoder import HashEncoder
 from tasks.embed.vectors import Vectors

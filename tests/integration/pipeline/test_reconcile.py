@@ -10,10 +10,12 @@ import pytest
 from pydantic import SecretStr
 
 from config.settings import Settings
+from schema import queues
 from schema.database import Database
 from tasks.doorbells import Doorbells
 from tasks.reconcile import Reconciler
 from tasks.runtime import Runtime
+from tasks.work import work
 from tests.harness import PYTHON, Pipeline
 from workers.app import App, create_app
 
@@ -209,3 +211,22 @@ def _await(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition never came true"
         time.sleep(0.02)
+
+
+def test_a_paused_queue_is_neither_rung_nor_claimed(
+    pipeline: Pipeline, make_repository: Make, reconciler: Reconciler, app: App
+) -> None:
+    """By the queue's name, which is not the stage's; resuming goes on where it stopped."""
+    with pipeline.runtime.database.transaction() as connection:
+        queues.set_paused(connection, "control", paused=True)
+    asked = pipeline.ask(make_repository({"a.py": PYTHON}))
+
+    assert reconciler.tick() is False
+    assert depth(app, "discover") == 0
+    assert not work(pipeline.runtime, "discover", asked.batch_id)
+
+    with pipeline.runtime.database.transaction() as connection:
+        queues.set_paused(connection, "control", paused=False)
+    reconciler.tick()
+    assert depth(app, "discover") == 1
+    assert work(pipeline.runtime, "discover", asked.batch_id)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from config.errors import EncoderUnavailableError, LeaseLostError
-from schema import replays
+from schema import queues, replays
 from search.query import Searcher
 from search.scope import Scope
 from tasks.doorbells import Doorbells
@@ -161,3 +161,14 @@ def test_the_reconciler_rings_the_retry_queue(pipeline: Pipeline) -> None:
         )
         assert rung.scalar_one() == len(failures(pipeline))
     app.close()
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_paused_queue_holds_failures_back(pipeline: Pipeline) -> None:
+    """Until it is resumed."""
+    [first, *_] = failures(pipeline)
+    for paused in (True, False):
+        with pipeline.runtime.database.transaction() as connection:
+            queues.set_paused(connection, "embed.retry", paused=paused)
+        with pipeline.runtime.database.transaction() as connection:
+            assert (replays.claim(connection, first.id, seconds=30) is None) is paused
