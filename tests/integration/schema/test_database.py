@@ -8,9 +8,7 @@ from config.timeouts import Timeouts
 from schema.database import Database
 
 SIZE = 2
-TERMINATE = text("""
-SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'victim'
-""")
+TERMINATE = text("SELECT pg_terminate_backend(:pid, 5000)")
 
 
 def test_broken_connections_give_their_place_back(database: Database, database_url: str) -> None:
@@ -27,7 +25,7 @@ def test_broken_connections_give_their_place_back(database: Database, database_u
 def end_it_inside_a_transaction(victim: Database, database: Database) -> None:
     """As a crash of the server would."""
     with victim.transaction() as connection:
-        connection.execute(text("SELECT 1"))
+        pid = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
         with database.transaction() as administration:
-            administration.execute(TERMINATE)
+            administration.execute(TERMINATE, {"pid": pid})
         connection.execute(text("SELECT 1"))
