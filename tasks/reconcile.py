@@ -83,6 +83,9 @@ class Reconciler:
                 attempt=batch.attempt,
                 worker=batch.worker,
             )
+            self._runtime.errors.record(
+                batch.stage, LeaseLostError(), worker=batch.worker, batch=batch.batch_id
+            )
             if batch.attempt >= self._runtime.settings.max_attempts:
                 self._end(batch)
         return expired

@@ -12,6 +12,7 @@ from schema.database import Database
 from tasks.embed.encoder import Encoder, load_encoder
 from tasks.embed.models import Model, model_for, register
 from tasks.parse.sandbox import Sandbox
+from tasks.tracking import Tracker
 
 
 class Runtime:
@@ -29,6 +30,11 @@ class Runtime:
         """The runtime that this process's settings describe."""
         settings = get_settings()
         return cls(settings, Database.from_settings(settings, name="mnemolite worker"))
+
+    @cached_property
+    def errors(self) -> Tracker:
+        """Where errors are counted; they may come from any thread."""
+        return Tracker(self.database, enabled=self.settings.features.error_tracking)
 
     @cached_property
     def sandbox(self) -> Sandbox:
@@ -59,7 +65,9 @@ class Runtime:
         return self._encoders[model.key]
 
     def close(self) -> None:
-        """Ends the parser process and the connections."""
+        """Ends the parser process, writes what is left of the errors, closes the connections."""
         if "sandbox" in self.__dict__:
             self.sandbox.close()
+        if "errors" in self.__dict__:
+            self.errors.close()
         self.database.close()

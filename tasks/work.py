@@ -81,7 +81,7 @@ def work_on(runtime: Runtime, lease: Lease) -> bool:
             return False
         except Exception as exc:  # a defect of ours: the batch must not wait for its lease to end
             log.exception("work.defect", attempt=lease.attempt)
-            fail(runtime, lease, DefectError(f"{type(exc).__name__}: {exc}"))
+            fail(runtime, lease, DefectError(f"{type(exc).__name__}: {exc}").with_traceback(exc.__traceback__))
             return False
         with runtime.database.transaction() as connection:
             heartbeats.progressed(connection, runtime.worker)
@@ -91,6 +91,7 @@ def work_on(runtime: Runtime, lease: Lease) -> bool:
 def fail(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
     """Writes a failed attempt into the ledger: a later attempt, or what giving up means."""
     decision = policy(runtime).decide(error, lease.attempt)
+    runtime.errors.record(lease.stage, error, attempt=lease.attempt, batch=lease.batch_id)
     log.warning(
         "work.failed",
         attempt=lease.attempt,

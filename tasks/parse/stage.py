@@ -78,6 +78,7 @@ def _parse_all(runtime: Runtime, sources: Sequence[Source], keeper: Keeper) -> O
             parsed = runtime.sandbox.parse(source.text, source.language)
         except ParseError as exc:
             log.warning("parse.file_failed", blob=source.blob_id, error=str(exc))
+            runtime.errors.record("parse.file", exc, blob=source.blob_id, language=source.language)
             outcome.failed.append((source.blob_id, exc))
         else:
             outcome.parsed.append(rows_of(source, parsed))
