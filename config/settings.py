@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.errors import ConfigurationError
+from config.features import Features
 from config.timeouts import Timeouts
 
 BROKER_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "sentinel", "amqp", "amqps")
@@ -97,6 +98,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = "auto"
     timeouts: Timeouts = Field(default_factory=lambda: Timeouts.model_validate({}))
+    features: Features = Field(default_factory=lambda: Features.model_validate({}))
 
     @field_validator("home", "pg_bin", "valkey_bin")
     @classmethod
