@@ -10,7 +10,12 @@ from typing import Any
 
 import psycopg
 
-from config.errors import BrokerUnavailableError, LeaseLostError, MnemoError
+from config.errors import (
+    BrokerUnavailableError,
+    CircuitOpenError,
+    LeaseLostError,
+    MnemoError,
+)
 from config.logging import get_logger
 from schema import bells, ledger, replays
 from schema.ledger import Expired
@@ -99,7 +104,7 @@ class Reconciler:
         try:
             with self._doorbells.connected() as line:
                 waiting = [self._ring_stage(line, stage) for stage in due]
-        except BrokerUnavailableError as exc:
+        except (BrokerUnavailableError, CircuitOpenError) as exc:
             log.warning("reconcile.broker_down", error=str(exc), waiting=due)
             return False
         return any(waiting)
@@ -135,7 +140,7 @@ class Reconciler:
         try:
             with self._doorbells.connected() as line:
                 line.ring_maintenance()
-        except BrokerUnavailableError as exc:
+        except (BrokerUnavailableError, CircuitOpenError) as exc:
             log.warning("reconcile.broker_down", error=str(exc))
 
     def _end(self, batch: Expired) -> None:
