@@ -16,6 +16,7 @@ from config.errors import (
 from config.logging import get_logger
 from tasks.breaker import Breaker, Change, Listener
 
+ENCODER = "encoder"
 log = get_logger("breaker")
 
 
@@ -38,7 +39,7 @@ class Breakers:
 
     def encoder(self) -> Breaker:
         """For loading the encoders, and for the texts of fresh batches."""
-        return self._named("encoder", EncoderUnavailableError, at_once=(ConfigurationError,))
+        return self._named(ENCODER, EncoderUnavailableError, at_once=(ConfigurationError,))
 
     def replay(self) -> Breaker:
         """For texts that failed before: their failures must not hold up fresh ones."""

@@ -9,6 +9,8 @@ from typing import Self
 
 from config.settings import Settings, get_settings
 from schema.database import Database
+from tasks.breaker import Change
+from tasks.breaker_changes import write_change
 from tasks.breakers import Breakers
 from tasks.embed.encoder import Encoder, load_encoder
 from tasks.embed.models import Model, model_for, register
@@ -23,6 +25,7 @@ class Runtime:
         self.database = database
         self.worker = settings.worker_id
         self.breakers = Breakers(enabled=settings.features.breakers)
+        self.breakers.listen(self._write_change)
         self._encoders: dict[str, Encoder] = {}
         self._model_ids: dict[str, int] = {}
 
@@ -64,6 +67,9 @@ class Runtime:
             with self.breakers.encoder().guard():
                 self._encoders[model.key] = load_encoder(self.settings, model)
         return self._encoders[model.key]
+
+    def _write_change(self, change: Change) -> None:
+        write_change(self.database, self.worker, change)
 
     def close(self) -> None:
         """Ends the parser process and the connections."""
