@@ -56,3 +56,15 @@ def remove(connection: Connection, process: str) -> None:
 def forget(connection: Connection, seconds: float) -> int:
     """Forgets the reports of workers that were silent for `seconds`; returns how many."""
     return connection.execute(FORGET, {"seconds": seconds}).rowcount
+
+
+def not_closed(connection: Connection) -> list[str]:
+    """The breakers that some process reports as open or half-open, by name, each once."""
+    return list(
+        connection.execute(
+            text(
+                "SELECT DISTINCT breaker FROM circuit_breaker_state WHERE state <> 'closed'"
+                " ORDER BY breaker"
+            )
+        ).scalars()
+    )

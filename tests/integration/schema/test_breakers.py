@@ -84,3 +84,15 @@ def test_a_heartbeat_takes_the_reports_of_dead_children_away(
         heartbeat._forget_breakers(connection)
 
     assert [row[0] for row in reports(database)] == [f"w#{os.getpid()}"]
+
+
+def test_health_names_what_is_not_closed_once(database: Database) -> None:
+    """However many processes report it."""
+    with database.transaction() as connection:
+        for process, breaker, state in (
+            ("w#1", "broker", "open"),
+            ("w#2", "broker", "half-open"),
+            ("w#2", "encoder", "closed"),
+        ):
+            breakers.report(connection, process, breaker, state, None)
+        assert breakers.not_closed(connection) == ["broker"]
