@@ -5,7 +5,8 @@ MnemoError
 │   ├── DatabaseUnavailableError
 │   ├── BrokerUnavailableError
 │   ├── RemoteUnavailableError      a git remote does not answer
-│   └── ConflictError               deadlock or serialization failure
+│   ├── ConflictError               deadlock or serialization failure
+│   └── CircuitOpenError            a dependency that kept failing is left alone for a while
 ├── PermanentError              never tried again: somebody has to act
 │   ├── BadInputError               what was asked for cannot be done
 │   │   ├── SourceNotFoundError
@@ -63,6 +64,20 @@ class RemoteUnavailableError(TransientError):
 
 class ConflictError(TransientError):
     """Another transaction touched the same rows: deadlock or serialization failure."""
+
+
+class CircuitOpenError(TransientError):
+    """A dependency kept failing and is left alone for a while.
+
+    `after` says for how many seconds more; `breaker` names the dependency.
+    """
+
+    def __init__(
+        self, message: str | None = None, *, breaker: str = "", after: float = 0.0
+    ) -> None:
+        super().__init__(message)
+        self.breaker = breaker
+        self.after = after
 
 
 class PermanentError(MnemoError):

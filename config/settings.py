@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config import failpoints
 from config.errors import ConfigurationError
+from config.features import Features
 from config.timeouts import Timeouts
 
 BROKER_SCHEMES = ("redis", "rediss", "valkey", "valkeys", "sentinel", "amqp", "amqps")
@@ -101,6 +102,7 @@ class Settings(BaseSettings):
         "", description="for fault tests only: name=action[@probability],… (mnemo doctor)"
     )
     timeouts: Timeouts = Field(default_factory=lambda: Timeouts.model_validate({}))
+    features: Features = Field(default_factory=lambda: Features.model_validate({}))
 
     @field_validator("home", "pg_bin", "valkey_bin")
     @classmethod

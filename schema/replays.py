@@ -9,6 +9,7 @@ text holds nothing else up.
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pgvector import HalfVector
@@ -54,6 +55,13 @@ UPDATE failed_embeddings
        lease_token = NULL, lease_until = NULL, rung_at = NULL, updated_at = now()
  WHERE state = 'leased' AND lease_until < now()
 RETURNING id
+""")
+
+
+REVIVE = text("""
+UPDATE failed_embeddings
+   SET state = 'pending', next_attempt_at = now(), rung_at = NULL, updated_at = now()
+ WHERE state IN ('pending', 'quarantined') AND error_class = ANY(:classes)
 """)
 
 
@@ -109,6 +117,14 @@ def put_back(
 def expire(connection: Connection, max_attempts: int) -> list[int]:
     """Takes failures back from workers that went silent; returns their ids."""
     return list(connection.execute(EXPIRE, {"max_attempts": max_attempts}).scalars())
+
+
+def revive(connection: Connection, classes: Sequence[str]) -> int:
+    """Makes due, also out of quarantine, what failed with an error of `classes`; returns how many.
+
+    Attempts stay counted: what fails once more goes back to where it was.
+    """
+    return connection.execute(REVIVE, {"classes": list(classes)}).rowcount
 
 
 def _hold(connection: Connection, replay: Replay) -> None:

@@ -16,6 +16,7 @@ from config.logging import bound
 from config.scrub import scrub
 from schema.bells import Doorbell
 from schema.queues import QUEUE_OF
+from tasks.breakers import Breakers
 from tasks.pipeline import doorbell, maintain_index
 
 
@@ -44,10 +45,16 @@ class Line:
 
 
 class Doorbells:
-    """The way to the broker of one Celery application."""
+    """The way to the broker of one Celery application.
 
-    def __init__(self, app: Celery) -> None:
+    Args:
+        app: the application.
+        breakers: those of the process; without them every call is tried.
+    """
+
+    def __init__(self, app: Celery, breakers: Breakers | None = None) -> None:
         self._app = app
+        self._breaker = (breakers or Breakers(enabled=False)).broker()
 
     @contextmanager
     def connected(self) -> Iterator[Line]:
@@ -55,7 +62,13 @@ class Doorbells:
 
         Raises:
             BrokerUnavailableError: it does not answer, or stopped answering inside the block.
+            CircuitOpenError: it kept failing and is not asked for a while.
         """
+        with self._breaker.guard(), self._opened() as line:
+            yield line
+
+    @contextmanager
+    def _opened(self) -> Iterator[Line]:
         connection = self._app.connection_for_write()
         try:
             with connection, self._app.amqp.Producer(connection) as producer:

@@ -10,11 +10,16 @@ from typing import Any
 
 import psycopg
 
-from config.errors import BrokerUnavailableError, LeaseLostError, MnemoError
+from config.errors import (
+    BrokerUnavailableError,
+    CircuitOpenError,
+    LeaseLostError,
+    MnemoError,
+)
 from config.logging import get_logger
 from schema import bells, ledger, replays
 from schema.ledger import Expired
-from schema.queues import QUEUE_OF, paused_queues
+from schema.queues import QUEUE_OF, REPLAY, paused_queues
 from schema.runs import DUE_CHANNEL
 from schema.statistics import refresh_statistics
 from tasks.doorbells import Doorbells, Line
@@ -37,6 +42,8 @@ class Reconciler:
         self._runtime = runtime
         self._doorbells = doorbells
         self._timeouts = runtime.settings.timeouts
+        replaying = runtime.settings.features.retry_queue
+        self._stages = [stage for stage in QUEUE_OF if replaying or stage != REPLAY]
         self._refreshed = 0.0
         self._maintained = 0.0
 
@@ -96,13 +103,13 @@ class Reconciler:
         Returns:
             True where due batches remain because a window is full: look again soon.
         """
-        due = [stage for stage in QUEUE_OF if self._has_due(stage)]
+        due = [stage for stage in self._stages if self._has_due(stage)]
         if not due:
             return False
         try:
             with self._doorbells.connected() as line:
                 waiting = [self._ring_stage(line, stage) for stage in due]
-        except BrokerUnavailableError as exc:
+        except (BrokerUnavailableError, CircuitOpenError) as exc:
             log.warning("reconcile.broker_down", error=str(exc), waiting=due)
             return False
         return any(waiting)
@@ -141,7 +148,7 @@ class Reconciler:
         try:
             with self._doorbells.connected() as line:
                 line.ring_maintenance()
-        except BrokerUnavailableError as exc:
+        except (BrokerUnavailableError, CircuitOpenError) as exc:
             log.warning("reconcile.broker_down", error=str(exc))
 
     def _end(self, batch: Expired) -> None:

@@ -7,7 +7,7 @@ the ledger as `next_attempt_at`, so it survives the broker and counts against on
 import random
 from dataclasses import dataclass
 
-from config.errors import PermanentError
+from config.errors import CircuitOpenError, PermanentError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,13 @@ class Policy:
     def decide(self, error: BaseException, attempt: int) -> Decision:
         """After attempt number `attempt` (from 1) failed with `error`.
 
-        A permanent error repeats itself however often it is tried; all others may pass.
+        A permanent error repeats itself however often it is tried; all others may pass. What a
+        breaker refused waits at least until the breaker lets somebody try.
         """
         if attempt >= self.max_attempts or isinstance(error, PermanentError):
             return GiveUp()
-        return Retry(self.wait(attempt))
+        wait = self.wait(attempt)
+        return Retry(max(wait, error.after) if isinstance(error, CircuitOpenError) else wait)
 
     def wait(self, attempt: int) -> float:
         """Full jitter: uniform over [0, min(cap, base * 2 ** (attempt - 1))].

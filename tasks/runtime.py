@@ -9,6 +9,9 @@ from typing import Self
 
 from config.settings import Settings, get_settings
 from schema.database import Database
+from tasks.breaker import Change
+from tasks.breaker_changes import write_change
+from tasks.breakers import Breakers
 from tasks.embed.encoder import Encoder, load_encoder
 from tasks.embed.models import Model, model_for, register
 from tasks.parse.sandbox import Sandbox
@@ -22,6 +25,8 @@ class Runtime:
         self.settings = settings
         self.database = database
         self.worker = settings.worker_id
+        self.breakers = Breakers(enabled=settings.features.breakers)
+        self.breakers.listen(self._write_change)
         self._encoders: dict[str, Encoder] = {}
         self._model_ids: dict[str, int] = {}
 
@@ -58,11 +63,19 @@ class Runtime:
         return self._model_ids[model.key]
 
     def encoder(self, space: str) -> Encoder:
-        """The encoder for `space`; spaces with the same model share one."""
+        """The encoder for `space`; spaces with the same model share one.
+
+        Raises:
+            CircuitOpenError: loading it kept failing and is not tried for a while.
+        """
         model = self.model(space)
         if model.key not in self._encoders:
-            self._encoders[model.key] = load_encoder(self.settings, model)
+            with self.breakers.encoder().guard():
+                self._encoders[model.key] = load_encoder(self.settings, model)
         return self._encoders[model.key]
+
+    def _write_change(self, change: Change) -> None:
+        write_change(self.database, self.worker, change)
 
     def close(self) -> None:
         """Ends the parser process, writes what is left of the errors, closes the connections."""

@@ -28,14 +28,21 @@ log = get_logger("errors")
 
 
 class Tracker:
-    """Writes the errors of one process, a batch at a time. For use by any thread."""
+    """Writes the errors of one process, a batch at a time. For use by any thread.
 
-    def __init__(self, database: Database, *, enabled: bool = True) -> None:
+    Args:
+        database: where the table is.
+        enabled: False has every record ignored.
+        writing: False leaves it to `flush` to write.
+    """
+
+    def __init__(self, database: Database, *, enabled: bool = True, writing: bool = True) -> None:
         self._database = database
         self._enabled = enabled
+        self._writing = writing
         self._waiting: deque[ErrorEntry] = deque()
         self._lock = threading.Lock()
-        self._dropped = 0
+        self.dropped = 0
         self._wake = threading.Event()
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -50,10 +57,10 @@ class Tracker:
         entry = _entry(operation, error, details)
         with self._lock:
             if len(self._waiting) >= CAPACITY:
-                self._dropped += 1
+                self.dropped += 1
                 return
             self._waiting.append(entry)
-            if self._thread is None:
+            if self._writing and self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="errors", daemon=True)
                 self._thread.start()
 
@@ -64,8 +71,8 @@ class Tracker:
                 errors.store(self._database, batch)
             except MnemoError as exc:
                 with self._lock:
-                    self._dropped += len(batch)
-                log.warning("errors.dropped", count=self._dropped, error=str(exc))
+                    self.dropped += len(batch)
+                log.warning("errors.dropped", count=self.dropped, error=str(exc))
                 return
 
     def close(self) -> None:
@@ -84,25 +91,25 @@ class Tracker:
     def _take(self) -> list[ErrorEntry]:
         with self._lock:
             batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
-            if batch and self._dropped:
-                batch[0].details["dropped_before"] = self._dropped
-                self._dropped = 0
+            if batch and self.dropped:
+                batch[0].details["dropped_before"] = self.dropped
+                self.dropped = 0
         return batch
 
 
 def _entry(operation: str, error: BaseException, details: dict[str, Any]) -> ErrorEntry:
     name = type(error).__name__
     message = scrub(str(error))
-    columns = {key: _text(details.pop(key, None)) for key in ("repository", "path")}
     return ErrorEntry(
         operation=operation,
         error_class=name,
         signature=signature(name, message),
         message=message,
         traceback=_frames(error),
+        repository=_text(details.pop("repository", None)),
+        path=_text(details.pop("path", None)),
         correlation_id=structlog.contextvars.get_contextvars().get("correlation_id"),
         details={key: _text(value) for key, value in details.items()},
-        **columns,
     )
 
 

@@ -81,7 +81,11 @@ def work_on(runtime: Runtime, lease: Lease) -> bool:
             return False
         except Exception as exc:  # a defect of ours: the batch must not wait for its lease to end
             log.exception("work.defect", attempt=lease.attempt)
-            fail(runtime, lease, DefectError(f"{type(exc).__name__}: {exc}").with_traceback(exc.__traceback__))
+            fail(
+                runtime,
+                lease,
+                DefectError(f"{type(exc).__name__}: {exc}").with_traceback(exc.__traceback__),
+            )
             return False
         with runtime.database.transaction() as connection:
             heartbeats.progressed(connection, runtime.worker)

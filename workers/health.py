@@ -3,6 +3,7 @@
 Truth comes from PostgreSQL and from one broker round trip, never from asking workers to answer.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, text
 
 from config.errors import BrokerUnavailableError, MnemoError
 from config.settings import Settings
-from schema import heartbeats
+from schema import breakers, heartbeats
 from schema.database import Database
 from schema.queues import QUEUE_OF
 from tasks.doorbells import Doorbells
@@ -89,10 +90,18 @@ def _check_database(settings: Settings, report: Report) -> None:
             with database.reading() as connection:
                 report.services["postgresql"] = Service("healthy", "answers")
                 _check_workers(connection, settings, report)
+                report.services["breakers"] = judge_breakers(breakers.not_closed(connection))
                 rows = connection.execute(LEDGER).mappings()
                 report.ledger = {row["stage"]: dict(row) for row in rows}
     except MnemoError as exc:
         report.services["postgresql"] = Service("unhealthy", str(exc))
+
+
+def judge_breakers(names: Sequence[str]) -> Service:
+    """Degraded while a process leaves a dependency alone; names the dependencies."""
+    if names:
+        return Service("degraded", f"left alone for a while: {', '.join(names)}")
+    return Service("healthy", "all closed")
 
 
 def _check_workers(connection: Connection, settings: Settings, report: Report) -> None:

@@ -10,10 +10,12 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
+from sqlalchemy import Connection
+
 from config.errors import MnemoError
 from config.logging import get_logger
 from config.settings import Settings
-from schema import heartbeats
+from schema import breakers, heartbeats
 from schema.database import Database
 from schema.heartbeats import Process
 from workers.version import VERSION
@@ -36,6 +38,7 @@ class Heartbeat:
         on_drain: Callable[[], None] = lambda: None,
     ) -> None:
         self._seconds = settings.timeouts.heartbeat
+        self._lease = settings.timeouts.lease
         self._database = database
         self._process = Process(
             process, socket.gethostname(), os.getpid(), kind, list(queues), concurrency, VERSION
@@ -64,6 +67,7 @@ class Heartbeat:
             try:
                 with self._database.transaction() as connection:
                     draining = heartbeats.beat(connection, self._process)
+                    self._forget_breakers(connection)
                 self._heed(draining)
             except MnemoError as exc:
                 log.warning("heartbeat.failed", error=str(exc))
@@ -75,3 +79,20 @@ class Heartbeat:
             self.draining = True
             log.info("heartbeat.draining")
             self._on_drain()
+
+    def _forget_breakers(self, connection: Connection) -> None:
+        """Takes away what dead workers, and dead children of this one, reported of breakers."""
+        breakers.forget(connection, self._lease)
+        for pid in breakers.reporters(connection, self._process.process):
+            if not _lives(pid):
+                breakers.remove(connection, breakers.reporter(self._process.process, pid))
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's by now
+        return False
+    return True

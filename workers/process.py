@@ -94,7 +94,7 @@ def run_reconciler(settings: Settings) -> int:
     heartbeat = Heartbeat(settings, runtime.database, process=settings.worker_id, kind="reconciler")
     heartbeat.start()
     log.info("reconciler.started")
-    Reconciler(runtime, Doorbells(app)).run(stop)
+    Reconciler(runtime, Doorbells(app, runtime.breakers)).run(stop)
     heartbeat.stop()
     runtime.close()
     return 0

@@ -25,8 +25,9 @@ def show(
     if as_json:
         print_json(values)
         return EXIT_DONE
-    limits = values.pop("timeouts")
+    nested = {group: values.pop(group) for group in ("timeouts", "features")}
     rows = [(f"MNEMO_{name.upper()}", value) for name, value in values.items()]
-    rows += [(f"MNEMO_TIMEOUTS__{name.upper()}", value) for name, value in limits.items()]
+    for group, members in nested.items():
+        rows += [(f"MNEMO_{group}__{name}".upper(), value) for name, value in members.items()]
     table(("setting", "value"), rows)
     return EXIT_DONE

@@ -6,6 +6,7 @@ replaces; blobs and batches that it made are content, and stay.
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 from config.errors import NothingToIndexError
@@ -36,22 +37,33 @@ def discover_run(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     Raises:
         BadInputError: the source, the ref or its contents; the run fails with this message.
         RemoteUnavailableError: the remote does not answer; worth another attempt.
+        CircuitOpenError: it kept failing and is not asked for a while.
         LeaseLostError: another worker owns the batch.
     """
     with runtime.database.reading() as connection:
         run = runs.get_run(connection, lease.run_id)
     settings = runtime.settings
-    with scan(
-        Source(cast("SourceKind", run.repository.source_kind), run.repository.location),
-        ref=run.ref,
-        worktree=run.worktree,
-        max_file_bytes=settings.max_file_bytes,
-        scratch=settings.home / "scratch",
-        timeouts=settings.timeouts,
-    ) as listing:
+    source = Source(cast("SourceKind", run.repository.source_kind), run.repository.location)
+    with (
+        _guarded(runtime, source),
+        scan(
+            source,
+            ref=run.ref,
+            worktree=run.worktree,
+            max_file_bytes=settings.max_file_bytes,
+            scratch=settings.home / "scratch",
+            timeouts=settings.timeouts,
+        ) as listing,
+    ):
         if not _attach(runtime, lease, run, listing):
             _list(runtime, lease, keeper, run, listing)
     settle(runtime)
+
+
+def _guarded(runtime: Runtime, source: Source) -> AbstractContextManager[None]:
+    if source.kind == "url":
+        return runtime.breakers.remote(source.location).guard()
+    return nullcontext()
 
 
 def _identity(runtime: Runtime, commit: str) -> Identity:

@@ -4,7 +4,7 @@ import numpy as np
 from pgvector import HalfVector
 
 from config import failpoints
-from config.errors import EmbeddingError, EncoderUnavailableError, LeaseLostError
+from config.errors import CircuitOpenError, EmbeddingError, EncoderUnavailableError, LeaseLostError
 from config.logging import get_logger
 from schema import replays, vectors
 from schema.replays import Replay
@@ -18,12 +18,16 @@ log = get_logger("replay")
 def replay_embedding(runtime: Runtime, failure_id: int, policy: Policy) -> bool:
     """Tries a failed embedding again if it is due; True where its chunk now has the vector.
 
-    An encoder that does not load costs no attempt: the failure stays due and is rung again later.
+    An encoder that does not load, or is left alone for a while, costs no attempt: the failure stays
+    due and is rung again later.
 
     Raises:
         DatabaseUnavailableError: the list cannot be reached.
         EncoderUnavailableError: this process cannot load its model.
     """
+    if runtime.breakers.encoder().blocked() or runtime.breakers.replay().blocked():
+        log.debug("replay.encoder_left_alone", failure=failure_id)
+        return False
     for space in ("text", "code"):
         runtime.encoder(space)
     with runtime.database.transaction("replay.claim") as connection:
@@ -35,7 +39,7 @@ def replay_embedding(runtime: Runtime, failure_id: int, policy: Policy) -> bool:
         vector = _encode(runtime, replay)
         with runtime.database.transaction("replay.heal") as connection:
             healed = replays.heal(connection, replay, vector)
-    except (EmbeddingError, EncoderUnavailableError) as exc:
+    except (EmbeddingError, EncoderUnavailableError, CircuitOpenError) as exc:
         _put_back(runtime, replay, exc, policy)
         return False
     except LeaseLostError:
@@ -50,8 +54,9 @@ def _encode(runtime: Runtime, replay: Replay) -> HalfVector:
     require_model(runtime, want)
     with runtime.database.reading() as connection:
         source = vectors.sources_of(connection, [want.blob_id])[want.blob_id]
-    failpoints.reach("encode", EncoderUnavailableError)
-    [vector] = runtime.encoder(want.space).encode([input_of(want, source)])
+    with runtime.breakers.replay().guard():
+        failpoints.reach("encode", EncoderUnavailableError)
+        [vector] = runtime.encoder(want.space).encode([input_of(want, source)])
     if np.isnan(vector[0]):
         raise EmbeddingError("the model gives a zero or non-finite vector")
     return HalfVector(vector)

@@ -42,6 +42,7 @@ def embed_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     Raises:
         LeaseLostError: another worker owns the batch; nothing was written.
         EncoderUnavailableError: this process cannot encode for the batch's models.
+        CircuitOpenError: encoding kept failing and is not tried for a while.
     """
     with runtime.database.reading() as connection:
         missing = vectors.missing_vectors(connection, lease.batch_id)
@@ -49,7 +50,7 @@ def embed_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     encoded: dict[int, Encoded] = {}
     for model_id, wants in _by_model(runtime, missing).items():
         texts = {want.input_id: input_of(want, sources[want.blob_id]) for want in wants}
-        encoded[model_id] = _encode(runtime.encoder(wants[0].space), texts, keeper)
+        encoded[model_id] = _encode(runtime, wants[0].space, texts, keeper)
     failures = {key: why for result in encoded.values() for key, why in result.failures.items()}
     with runtime.database.transaction("embed.commit") as connection:
         ledger.hold(connection, lease)
@@ -102,12 +103,14 @@ def _store(
     return sum(map(len, rows.values()))
 
 
-def _encode(encoder: Encoder, texts: Mapping[int, str], keeper: Keeper) -> Encoded:
+def _encode(runtime: Runtime, space: str, texts: Mapping[int, str], keeper: Keeper) -> Encoded:
+    encoder, breaker = runtime.encoder(space), runtime.breakers.encoder()
     result = Encoded()
     ids = list(texts)
     for start in range(0, len(ids), TEXTS_PER_CALL):
         keeper.check()
-        _encode_into(result, encoder, texts, ids[start : start + TEXTS_PER_CALL])
+        with breaker.guard():  # around the halving: one poison text is no failing encoder
+            _encode_into(result, encoder, texts, ids[start : start + TEXTS_PER_CALL])
     return result
 
 

@@ -12,6 +12,8 @@ from config.errors import EncoderUnavailableError, LeaseLostError
 from schema import queues, replays
 from search.query import Searcher
 from search.scope import Scope
+from tasks.breaker import Change
+from tasks.breaker_changes import write_change
 from tasks.doorbells import Doorbells
 from tasks.embed.hash_encoder import HashEncoder
 from tasks.embed.replay import replay_embedding
@@ -172,3 +174,43 @@ def test_a_paused_queue_holds_failures_back(pipeline: Pipeline) -> None:
             queues.set_paused(connection, "embed.retry", paused=paused)
         with pipeline.runtime.database.transaction() as connection:
             assert (replays.claim(connection, first.id, seconds=30) is None) is paused
+
+
+@pytest.mark.usefixtures("broken")
+@pytest.mark.parametrize(
+    ("error_class", "expected"),
+    [
+        ("EncoderUnavailableError", ("pending", True)),
+        ("CircuitOpenError", ("pending", True)),
+        ("EmbeddingError", ("quarantined", False)),
+    ],
+)
+def test_a_healed_encoder_gets_what_failed_for_want_of_it_at_once(
+    pipeline: Pipeline, error_class: str, expected: tuple[str, bool]
+) -> None:
+    """Out of quarantine too; what the model itself cannot embed stays there."""
+    later = "state = 'quarantined', next_attempt_at = now() + interval '1 h'"
+    pipeline.sql(f"UPDATE failed_embeddings SET {later}, error_class = '{error_class}'")
+
+    write_change(pipeline.runtime.database, "w", Change("encoder", "closed", None))
+
+    due = pipeline.sql("SELECT state, next_attempt_at <= now() FROM failed_embeddings")
+    assert [tuple(row) for row in due] == [expected]
+
+
+def test_an_encoder_left_alone_costs_a_replay_no_attempt(
+    pipeline: Pipeline, broken: dict[str, Any]
+) -> None:
+    """The failure is not even claimed."""
+    assert broken
+    make_due(pipeline)
+    before = [tuple(row) for row in failures(pipeline)]
+    for _ in range(5):
+        with (
+            pytest.raises(EncoderUnavailableError),
+            pipeline.runtime.breakers.encoder().guard(),
+        ):
+            raise EncoderUnavailableError
+
+    assert replay_embedding(pipeline.runtime, before[0][0], AT_ONCE) is False
+    assert [tuple(row) for row in failures(pipeline)] == before

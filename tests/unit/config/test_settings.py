@@ -36,6 +36,15 @@ def test_a_nested_variable_sets_a_limit(monkeypatch: pytest.MonkeyPatch) -> None
     assert get_settings().timeouts.git_clone == 12.5
 
 
+def test_a_safety_net_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two underscores reach into the features; the others stay on."""
+    monkeypatch.setenv("MNEMO_FEATURES__BREAKERS", "false")
+
+    off = [name for name, on in get_settings().features if not on]
+
+    assert off == ["breakers"]
+
+
 @pytest.mark.parametrize("name", ["DATABASE_URL", "HOME", "LOG_LEVEL"])
 def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Compose files pass empty variables on."""

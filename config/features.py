@@ -1,0 +1,19 @@
+"""Which safety nets are on: apart from the settings, to be seen as one set.
+
+Each can be turned off, to find out whether it is the net that hurts: `MNEMO_FEATURES__BREAKERS=0`.
+Nothing is lost with all of them off; it is only slower to notice and to heal.
+"""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Features(BaseModel):
+    """Safety nets, all on unless turned off."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    breakers: bool = Field(
+        True, description="a dependency that keeps failing is left alone for a while"
+    )
+    error_tracking: bool = Field(True, description="failures are written to the table `errors`")
+    retry_queue: bool = Field(True, description="failed embeddings are tried again by themselves")
