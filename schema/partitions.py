@@ -9,6 +9,9 @@ from itertools import pairwise
 from sqlalchemy import Connection, text
 
 MONTHS_AHEAD = 3
+PARTITIONS = text(
+    "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'errors'::regclass"
+)
 
 
 def partition_name(month: datetime) -> str:
@@ -36,3 +39,14 @@ def create_partitions(connection: Connection, now: datetime) -> list[str]:
         )
         names.append(name)
     return names
+
+
+def headroom(connection: Connection, now: datetime) -> int:
+    """For how many months after this one, without a gap, there is a partition."""
+    names = set(connection.execute(PARTITIONS).scalars())
+    months = 0
+    for month in months_from(now, 1 + 12 * MONTHS_AHEAD)[1:]:
+        if partition_name(month) not in names:
+            break
+        months += 1
+    return months

@@ -1,25 +1,35 @@
-"""Health in its first form: do the database, the broker and the workers answer?
+"""Health: what answers, what waits, who works, since when; and what still works without the rest.
 
 Truth comes from PostgreSQL and from one broker round trip, never from asking workers to answer.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Connection, text
 
 from config.errors import BrokerUnavailableError, MnemoError
+from config.logging import get_logger
 from config.settings import Settings
-from schema import breakers, heartbeats
+from schema import breakers, heartbeats, queues
 from schema.database import Database
-from schema.queues import QUEUE_OF
+from schema.partitions import headroom
+from schema.services import observe
 from tasks.doorbells import Doorbells
 from workers.app import create_app
 from workers.embedded.home import Home
+from workers.judgements import (
+    Service,
+    Status,
+    judge_breakers,
+    judge_embedding,
+    judge_partitions,
+    judge_pgvector,
+    judge_reconciler,
+    judge_workers,
+)
 from workers.launch import with_endpoints
-
-Status = Literal["healthy", "degraded", "unhealthy"]
 
 LEDGER = text("""
 SELECT stage, count(*) FILTER (WHERE state = 'pending') AS pending,
@@ -32,13 +42,15 @@ SELECT stage, count(*) FILTER (WHERE state = 'pending') AS pending,
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """One dependency; `since` is not known in this form."""
-
-    status: Status
-    detail: str
-    since: str | None = None
+ENCODER_FAILURES = text("""
+SELECT count(*) FILTER (WHERE state IN ('pending', 'leased') AND error_class = ANY(:encoder))
+           AS waiting,
+       count(*) FILTER (WHERE state = 'quarantined') AS quarantined
+  FROM failed_embeddings
+""")
+ENCODER_ERRORS = ["EncoderUnavailableError", "CircuitOpenError"]
+PGVECTOR = text("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
+log = get_logger("health")
 
 
 @dataclass(slots=True)
@@ -80,6 +92,7 @@ def check(settings: Settings) -> Report:
         settings = with_endpoints(settings, endpoints)
     _check_database(settings, report)
     _check_broker(settings, report)
+    _observe(settings, report)
     return report
 
 
@@ -88,33 +101,33 @@ def _check_database(settings: Settings, report: Report) -> None:
         with Database.from_settings(settings, size=1, name="mnemo health") as database:
             database.ping()
             with database.reading() as connection:
-                report.services["postgresql"] = Service("healthy", "answers")
-                _check_workers(connection, settings, report)
-                report.services["breakers"] = judge_breakers(breakers.not_closed(connection))
-                rows = connection.execute(LEDGER).mappings()
-                report.ledger = {row["stage"]: dict(row) for row in rows}
+                _look(connection, settings, report)
     except MnemoError as exc:
         report.services["postgresql"] = Service("unhealthy", str(exc))
 
 
-def judge_breakers(names: Sequence[str]) -> Service:
-    """Degraded while a process leaves a dependency alone; names the dependencies."""
-    if names:
-        return Service("degraded", f"left alone for a while: {', '.join(names)}")
-    return Service("healthy", "all closed")
-
-
-def _check_workers(connection: Connection, settings: Settings, report: Report) -> None:
+def _look(connection: Connection, settings: Settings, report: Report) -> None:
+    services = report.services
+    services["postgresql"] = judge_pgvector(connection.execute(PGVECTOR).scalar())
+    report.ledger = {row["stage"]: dict(row) for row in connection.execute(LEDGER).mappings()}
     living = heartbeats.living(connection, settings.timeouts.lease)
-    served = {queue for process in living for queue in process.queues}
-    unserved = sorted(set(QUEUE_OF.values()) - served)
-    detail = f"{len(living)} processes"
-    if unserved:
-        detail += f"; nobody serves {', '.join(unserved)}"
-    report.services["workers"] = Service("degraded" if unserved else "healthy", detail)
-    for stage, queue in QUEUE_OF.items():
-        consumers = sum(process.concurrency for process in living if queue in process.queues)
-        report.queues[queue] = {"stage": stage, "consumers": consumers}
+    loads = queues.loads(connection)
+    services["workers"] = judge_workers(living, loads)
+    expired = sum(row["expired"] for row in report.ledger.values())
+    services["reconciler"] = judge_reconciler(living, expired)
+    not_closed = breakers.not_closed(connection)
+    services["breakers"] = judge_breakers(not_closed)
+    failures = connection.execute(ENCODER_FAILURES, {"encoder": ENCODER_ERRORS}).one()
+    services["embedding"] = judge_embedding(failures.waiting, failures.quarantined, not_closed)
+    services["partitions"] = judge_partitions(headroom(connection, datetime.now(UTC)))
+    for load in loads:
+        report.queues[load.queue] = {
+            "ready": None,
+            "oldest_age_s": load.oldest_age_s,
+            "consumers": sum(p.concurrency for p in living if load.queue in p.queues),
+            "paused": load.paused,
+            "due": load.due,
+        }
 
 
 def _check_broker(settings: Settings, report: Report) -> None:
@@ -123,9 +136,27 @@ def _check_broker(settings: Settings, report: Report) -> None:
         return
     try:
         with Doorbells(create_app(settings)).connected() as line:
-            for stage, queue in QUEUE_OF.items():
+            for stage, queue in queues.QUEUE_OF.items():
                 report.queues.setdefault(queue, {})["ready"] = line.depth(stage)
     except BrokerUnavailableError as exc:
-        report.services["broker"] = Service("degraded", str(exc))
+        report.services["broker"] = Service("degraded", f"{exc}; enqueueing and searching go on")
     else:
         report.services["broker"] = Service("healthy", "answers")
+
+
+def _observe(settings: Settings, report: Report) -> None:
+    """Adds since when each service has been as it is; without the database nobody knows."""
+    if report.services["postgresql"].status == "unhealthy":
+        return
+    statuses = {name: service.status for name, service in report.services.items()}
+    try:
+        with (
+            Database.from_settings(settings, size=1, name="mnemo health") as database,
+            database.transaction() as connection,
+        ):
+            since = observe(connection, statuses)
+    except MnemoError as exc:
+        log.warning("health.not_observed", error=str(exc))
+        return
+    for name, service in report.services.items():
+        report.services[name] = replace(service, since=since[name].isoformat())

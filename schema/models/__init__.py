@@ -17,6 +17,7 @@ from schema.models.operations import (
     CircuitBreakerState,
     ErrorRecord,
     Queue,
+    ServiceState,
     WorkerHeartbeat,
 )
 from schema.models.repositories import Ref, Repository, Snapshot, SnapshotFile
@@ -38,6 +39,7 @@ __all__ = [
     "Queue",
     "Ref",
     "Repository",
+    "ServiceState",
     "Snapshot",
     "SnapshotFile",
     "Symbol",

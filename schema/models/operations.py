@@ -83,6 +83,16 @@ class WorkerHeartbeat(Base):
     progressed_at: Mapped[Moment | None]
 
 
+class ServiceState(Base):
+    """What health last observed of a service, and since when."""
+
+    __tablename__ = "service_states"
+
+    service: Mapped[str] = mapped_column(primary_key=True)
+    status: Mapped[str]
+    since: Mapped[CreatedAt]
+
+
 class Queue(Base):
     """An operator's word on a queue; a queue without a row is running."""
 

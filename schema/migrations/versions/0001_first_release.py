@@ -100,6 +100,15 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "service_states",
+        sa.Column("service", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column(
+            "since", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("service", name=op.f("pk_service_states")),
+    )
+    op.create_table(
         "queues",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("paused", sa.Boolean(), server_default="false", nullable=False),
@@ -711,6 +720,7 @@ def downgrade() -> None:
     op.drop_table("embeddings")
     op.drop_table("worker_heartbeats")
     op.drop_table("repositories")
+    op.drop_table("service_states")
     op.drop_table("queues")
     op.drop_index(op.f("errors_signature_occurred_at_idx"), table_name="errors")
     op.drop_table("errors")
