@@ -137,9 +137,11 @@ class World:
         return [child for child in found if all(mark in _line(child) for mark in MARKS[kind])]
 
     def server(self, program: str) -> psutil.Process:
-        """The main process of PostgreSQL (`postgres`) or of the broker (`valkey-server`)."""
+        """The main process of our PostgreSQL (`postgres`) or of our broker (`valkey-server`)."""
         [found] = [
-            each for each in _children(psutil.Process(), deep=False) if each.name() == program
+            each
+            for each in _children(psutil.Process(), deep=False)
+            if each.name() == program and Path(each.cwd()).is_relative_to(self._folder)
         ]
         return found
 

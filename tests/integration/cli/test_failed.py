@@ -160,7 +160,7 @@ def test_a_queue_is_paused_and_resumed(cli: Cli, pipeline: Pipeline, make_reposi
     row = cli("queue", "list", "--json").json["queues"][0]
     assert (row["queue"], row["paused"], row["due"], row["consumers"]) == ("control", True, 1, 0)
 
-    assert cli("queue", "resume").code == 0
+    assert cli("queue", "resume", "control").code == 0
     pipeline.drain()
     settle(pipeline.runtime)
     assert pipeline.receipt(asked)["state"] == "succeeded"

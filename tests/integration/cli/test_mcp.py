@@ -107,10 +107,10 @@ def test_an_agent_finds_its_way(stdio: Talk[Any], shop: str) -> None:
         assert found["results"][0]["path"] == "shop/discount.py"
         assert found["coverage"]["lexical"] == 1.0
 
-        symbol = await agent.json("get_symbol", name="Cart.total_price")
+        symbol = await agent.json("get_symbol", name="Cart.total_price", repository=shop)
         assert "Sums the prices" in symbol["content"]
 
-        callers = await agent.json("find_references", name="greet.greet")
+        callers = await agent.json("find_references", name="greet.greet", repository=shop)
         assert [(use["caller"], use["resolved"]) for use in callers["references"]] == [
             ("Greeter.greet", "file")
         ]
@@ -118,7 +118,9 @@ def test_an_agent_finds_its_way(stdio: Talk[Any], shop: str) -> None:
         outline = await agent.json("file_outline", path="cart.py", repository=shop)
         assert [item["symbol"] for item in outline["symbols"]][:2] == ["Cart", "Cart.__init__"]
 
-        code = await agent.json("read_code", path="cart.py", start_line=4, end_line=4)
+        code = await agent.json(
+            "read_code", path="cart.py", repository=shop, start_line=4, end_line=4
+        )
         assert code["content"] == "class Cart:"
 
         repositories = await agent.json("list_repositories")
