@@ -39,7 +39,9 @@ class Timeouts(BaseModel):
     sql_search: float = Field(10.0, gt=0, description="one statement of a search")
     sql_verify: float = Field(600.0, gt=0, description="one statement of a verification")
     sql_lock: float = Field(10.0, gt=0, description="waiting for a row or table lock")
-    sql_idle_in_transaction: float = Field(60.0, gt=0, description="an open, silent transaction")
+    sql_idle_in_transaction: float = Field(
+        20.0, gt=0, description="an open, silent transaction, as a frozen worker leaves it"
+    )
     broker_connect: float = Field(3.0, gt=0, description="opening a broker connection")
     broker_socket: float = Field(10.0, gt=0, description="one broker round trip")
     heartbeat: float = Field(10.0, gt=0, description="how often a worker renews its lease")
@@ -57,6 +59,11 @@ class Timeouts(BaseModel):
             raise ValueError("lease must be at least twice heartbeat, or one late renewal loses it")
         if self.lease + self.reconcile > 60:  # noqa: PLR2004 - the promise: rescued within 60 s
             raise ValueError("lease + reconcile must stay within 60 s, the promised rescue time")
+        if self.sql_idle_in_transaction > self.lease:
+            raise ValueError(
+                "sql_idle_in_transaction must not exceed lease: a frozen worker's row locks "
+                "would outlive its lease"
+            )
         return self
 
     def task_limit(self, stage: str) -> float:
