@@ -153,6 +153,19 @@ def kill_the_broker(world: World) -> None:
     time.sleep(2)
 
 
+def refuse_at_the_broker(world: World) -> None:
+    """It answers, but out of memory, short of replicas, or asking for a password."""
+    for setting, strange, usual in (
+        ("maxmemory", "1", "0"),
+        ("min-replicas-to-write", "1", "0"),
+        ("requirepass", "changed", ""),
+    ):
+        world.redis.config_set(setting, strange)
+        world.redis.client_kill_filter(_type="normal")
+        time.sleep(2)
+        world.redis.config_set(setting, usual)
+
+
 def freeze_the_broker(world: World) -> None:
     """For longer than any round trip may last."""
     broker = world.server("valkey-server")
@@ -226,6 +239,7 @@ FAULTS = (
     run_two_reconcilers,
     wipe_the_broker,
     kill_the_broker,
+    refuse_at_the_broker,
     freeze_the_broker,
     swallow_the_broker,
     terminate_the_backends,
