@@ -17,7 +17,8 @@ MnemoError
 │   ├── ConfigurationError          settings, versions or permissions are wrong
 │   └── ParseError                  one file cannot be parsed
 │       ├── ParseTimeoutError
-│       └── ParserCrashedError
+│       ├── ParserCrashedError
+│       └── WorkerDeathError        whoever had it in hand died
 ├── DegradedError               the work goes on without this part
 │   ├── EncoderUnavailableError     no model, no memory: chunks land without vectors
 │   └── EmbeddingError              this text gives no usable vector
@@ -122,6 +123,10 @@ class ParseTimeoutError(ParseError):
 
 class ParserCrashedError(ParseError):
     """The parser process died on this file."""
+
+
+class WorkerDeathError(ParseError):
+    """Workers died with this file in hand."""
 
 
 class DegradedError(MnemoError):

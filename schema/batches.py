@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from schema.ledger import Lease
+from schema.ledger import Expired, Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +69,18 @@ def create_batches(
     return [create_batch(connection, run_id, stage, blob_ids=group) for group in groups]
 
 
-def split(connection: Connection, lease: Lease) -> list[int]:
+def split(connection: Connection, batch: Lease | Expired) -> list[int]:
     """Moves the unfinished blobs of a batch into two new ones; empty where only one is left."""
     rows = connection.execute(
         text("SELECT id FROM blobs WHERE batch_id = :id AND state = 'pending' ORDER BY id"),
-        {"id": lease.batch_id},
+        {"id": batch.batch_id},
     )
     ids = list(rows.scalars())
     if len(ids) < 2:  # noqa: PLR2004 - one blob cannot be divided
         return []
     middle = len(ids) // 2
     return [
-        create_batch(connection, lease.run_id, lease.stage, blob_ids=half)
+        create_batch(connection, batch.run_id, batch.stage, blob_ids=half)
         for half in (ids[:middle], ids[middle:])
     ]
 

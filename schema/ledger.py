@@ -41,6 +41,8 @@ class Expired:
     stage: str
     attempt: int
     worker: str | None
+    run_id: uuid.UUID
+    excused: bool  # PostgreSQL itself was away: nobody could have renewed
 
 
 CLAIM = text(f"""
@@ -78,12 +80,15 @@ UPDATE batches
 """)
 
 EXPIRE = text("""
-UPDATE batches
+WITH expired AS (
+    SELECT id, pg_postmaster_start_time() > lease_until - make_interval(secs => :seconds) AS excused
+      FROM batches WHERE state = 'leased' AND lease_until <= now()
+     ORDER BY lease_until FOR UPDATE SKIP LOCKED LIMIT :limit)
+UPDATE batches b
    SET state = 'pending', lease_token = NULL, lease_until = NULL, rung_at = NULL,
        error_class = 'LeaseLostError', last_error = 'the worker stopped renewing its lease'
- WHERE id IN (SELECT id FROM batches WHERE state = 'leased' AND lease_until <= now()
-               ORDER BY lease_until FOR UPDATE SKIP LOCKED LIMIT :limit)
-RETURNING id, stage, attempt, worker
+  FROM expired WHERE b.id = expired.id
+RETURNING b.id, b.stage, b.attempt, b.worker, b.run_id, expired.excused
 """)
 
 
@@ -182,10 +187,15 @@ def give_up(connection: Connection, lease: Lease, error: BaseException) -> None:
     _release(connection, lease, state="failed", reset=False, error=error)
 
 
-def expire(connection: Connection, limit: int = 500) -> list[Expired]:
-    """Gives back the batches whose worker went silent; their attempts stay counted."""
-    rows = connection.execute(EXPIRE, {"limit": limit})
-    return [Expired(row.id, row.stage, row.attempt, row.worker) for row in rows]
+def expire(connection: Connection, seconds: float, limit: int = 500) -> list[Expired]:
+    """Gives back the batches whose worker went silent; their attempts stay counted.
+
+    `seconds` is how long a lease lasts from its last renewal.
+    """
+    rows = connection.execute(EXPIRE, {"limit": limit, "seconds": seconds})
+    return [
+        Expired(row.id, row.stage, row.attempt, row.worker, row.run_id, row.excused) for row in rows
+    ]
 
 
 def _release(

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 import psycopg
+from sqlalchemy import Connection
 
 from config.errors import (
     BrokerUnavailableError,
@@ -17,7 +18,7 @@ from config.errors import (
     MnemoError,
 )
 from config.logging import get_logger
-from schema import bells, ledger, replays
+from schema import bells, deaths, ledger, replays
 from schema.ledger import Expired
 from schema.queues import QUEUE_OF, REPLAY, paused_queues
 from schema.runs import DUE_CHANNEL
@@ -78,7 +79,8 @@ class Reconciler:
     def rescue(self) -> list[Expired]:
         """Takes batches back from workers that went silent; ends those out of attempts."""
         with self._runtime.database.transaction("expire") as connection:
-            expired = ledger.expire(connection)
+            expired = ledger.expire(connection, self._timeouts.lease)
+            ended = {batch.batch_id for batch in expired if _blamed(connection, batch)}
             lost = replays.expire(connection, self._runtime.settings.max_attempts)
         for failure in lost:
             log.warning("reconcile.replay_expired", failure=failure)
@@ -93,7 +95,8 @@ class Reconciler:
             self._runtime.errors.record(
                 batch.stage, LeaseLostError(), worker=batch.worker, batch=batch.batch_id
             )
-            if batch.attempt >= self._runtime.settings.max_attempts:
+            used_up = batch.attempt >= self._runtime.settings.max_attempts
+            if used_up and batch.batch_id not in ended:
                 self._end(batch)
         return expired
 
@@ -164,6 +167,11 @@ class Reconciler:
             )
         if lease is not None:
             give_up(self._runtime, lease, error)
+
+
+def _blamed(connection: Connection, batch: Expired) -> bool:
+    """Only parsing runs code on a file as it came; embedding has a queue for what it fails on."""
+    return batch.stage == "parse" and not batch.excused and deaths.blame(connection, batch)
 
 
 def _take_lead(connection: "psycopg.Connection[Any]") -> bool:

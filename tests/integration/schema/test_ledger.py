@@ -142,7 +142,7 @@ def test_an_expired_lease_gives_the_batch_back(
     """The attempt stays counted and the next claim gets another token."""
     first = held(claim(batch, seconds=0))
     with database.transaction() as connection:
-        [expired] = ledger.expire(connection)
+        [expired] = ledger.expire(connection, SECONDS)
 
     second = held(claim(batch))
     assert (expired.batch_id, expired.attempt) == (batch, 1)
@@ -154,7 +154,7 @@ def test_a_living_lease_does_not_expire(database: Database, batch: int, claim: C
     """Only silence takes a batch away."""
     claim(batch)
     with database.transaction() as connection:
-        assert [] == ledger.expire(connection)
+        assert [] == ledger.expire(connection, SECONDS)
 
 
 def test_renewing_extends_a_lease(database: Database, batch: int, claim: Claim) -> None:
@@ -174,7 +174,7 @@ def test_a_lost_lease_changes_nothing(
     """A worker that was thought dead comes back and is refused, whatever it does."""
     stale = held(claim(batch, seconds=0))
     with database.transaction() as connection:
-        ledger.expire(connection)
+        ledger.expire(connection, SECONDS)
     claim(batch)
     before = row(database, batch)
 
@@ -213,7 +213,7 @@ def test_a_held_batch_is_not_taken_away(database: Database, batch: int, claim: C
         ledger.hold(holding, lease)
         holding.execute(text("SELECT pg_sleep(0.6)"))
         with database.transaction() as other:
-            assert [] == ledger.expire(other)
+            assert [] == ledger.expire(other, SECONDS)
 
 
 def test_what_a_lost_lease_wrote_is_rolled_back(

@@ -147,7 +147,7 @@ class Ledger(RuleBasedStateMachine):
         """The reconciler takes back what the dead held, and nothing else."""
         dead = {key for key, known in self.expected.items() if known.token and not known.alive}
         with self.database.transaction() as connection:
-            assert {found.batch_id for found in ledger.expire(connection)} == dead
+            assert {found.batch_id for found in ledger.expire(connection, FOREVER)} == dead
         for key in dead:
             known = self.expected[key]
             known.state, known.token = "pending", None
