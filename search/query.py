@@ -3,30 +3,42 @@
 All statements read one moment (REPEATABLE READ), so an answer never mixes two commits.
 """
 
+from collections import OrderedDict
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import Any, Literal
 
 from sqlalchemy import Connection, text
 
 from config.errors import BadInputError, DegradedError, EncoderUnavailableError
+from search.candidates import at_path, candidates, defining
 from search.coverage import Coverage, coverage
 from search.dense import Neighbour, search_dense
+from search.intent import intent
 from search.lexical import search_lexical
-from search.rank import Ranked, fuse
-from search.scope import FILES, LiveSnapshot, Scope, live_snapshots
+from search.rank import Ranked, fold, fuse, rank
+from search.scope import LiveSnapshot, Scope, files, live_snapshots
+from search.weights import DEFAULT, Weights
 from tasks.embed.models import find
+from tasks.embed.vectors import Vectors
 from tasks.runtime import Runtime
 
 Mode = Literal["hybrid", "lexical", "vector"]
 SPACES = ("text", "code")
 MAX_LIMIT = 200
 MAX_QUERY_CHARS = 4_000
-DEPTH = 5  # each arm gives this many times the hits that are asked for
+DEPTH = 5  # each arm gives this many times the hits that are asked for (semble)
+MIN_DEPTH = 50  # a short list is ranked as well as the top of a long one
+MAX_OTHERS = 10
+QUERY_VECTORS = 1_024  # kept, at 1.5 kB each
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A piece of code that answers, and why it stands where it does."""
+    """A piece of code that answers, and why it stands where it does.
+
+    `also` names up to `MAX_OTHERS` other places of the same code, in forks and copies.
+    """
 
     repository: str
     path: str
@@ -38,6 +50,7 @@ class Result:
     score: float
     signals: dict[str, Any]
     content: str
+    also: list[dict[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +77,36 @@ class Arms:
     degraded: list[str] = field(default_factory=list)
 
 
-# The first place of each chunk; the same content may stand at many.
+# Each chunk at its first place, with the first of all the places that its equals stand at.
 RESULTS = text(f"""
-WITH {FILES}
-SELECT DISTINCT ON (c.id) c.id, files.repository, files.path, files.language, c.start_line,
-       c.end_line, c.kind, c.name, c.name_path, c.start_byte, c.end_byte, s.source
-  FROM code_chunks c
-  JOIN files ON files.blob_id = c.blob_id
+WITH {files("f.blob_id IN (SELECT blob_id FROM code_chunks WHERE id = ANY(:all_ids))")},
+asked AS (SELECT * FROM unnest(cast(:ids AS bigint[]), cast(:leaders AS bigint[])) a (id, leader)),
+standing AS (
+    SELECT a.leader, files.repository, files.path,
+           row_number() OVER (PARTITION BY a.leader
+                              ORDER BY a.id <> a.leader, files.repository, files.path) AS place
+      FROM asked a JOIN code_chunks c ON c.id = a.id JOIN files ON files.blob_id = c.blob_id)
+SELECT c.id, f.repository, f.path, b.language, c.start_line, c.end_line, c.kind, c.name,
+       c.name_path, c.start_byte, c.end_byte, s.source,
+       (SELECT coalesce(json_agg(json_build_object('repository', o.repository, 'path', o.path)
+                                 ORDER BY o.place), '[]')
+          FROM standing o
+         WHERE o.leader = c.id AND o.place BETWEEN 2 AND 1 + {MAX_OTHERS}) AS also
+  FROM standing f
+  JOIN code_chunks c ON c.id = f.leader
+  JOIN blobs b ON b.id = c.blob_id
   JOIN blob_sources s ON s.blob_id = c.blob_id
- WHERE c.id = ANY(:ids)
- ORDER BY c.id, files.repository, files.path
+ WHERE f.place = 1
 """)
 
 
 class Searcher:
     """Answers searches over one database; holds the encoders, which are costly to load."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, weights: Weights = DEFAULT) -> None:
         self._runtime = runtime
+        self._weights = weights
+        self._vectors: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
 
     def search(self, query: str, *, scope: Scope, mode: Mode = "hybrid", limit: int = 10) -> Answer:
         """The best pieces of code for `query`.
@@ -92,23 +117,24 @@ class Searcher:
             DatabaseUnavailableError: PostgreSQL does not answer.
         """
         query = _checked(query, limit)
+        depth = max(DEPTH * limit, MIN_DEPTH)
         with self._runtime.database.reading() as connection:
             live = live_snapshots(connection, scope)
             covered = coverage(connection, live)
             arms = Arms()
             if mode in ("hybrid", "lexical"):
-                hits = search_lexical(connection, query, scope, DEPTH * limit)
+                hits = search_lexical(connection, query, scope, depth)
                 arms.hits["lexical"] = [(hit.chunk_id, hit.score) for hit in hits]
             for space in SPACES if mode in ("hybrid", "vector") else ():
                 try:
-                    near = self._near(connection, query, scope, space, live, covered, DEPTH * limit)
+                    near = self._near(connection, query, scope, space, live, covered, depth)
                 except DegradedError as exc:
                     if mode == "vector":
                         raise
                     arms.degraded.append(f"{space} vectors were not searched: {exc}")
                 else:
                     arms.hits[space] = [(hit.chunk_id, hit.distance) for hit in near]
-            results = _results(connection, scope, fuse(arms.hits)[:limit])
+            results = self._ranked(connection, query, scope, arms, limit)
         return Answer(
             query,
             mode,
@@ -117,6 +143,28 @@ class Searcher:
             {snapshot.repository: snapshot.commit for snapshot in live},
             results,
         )
+
+    def _ranked(
+        self, connection: Connection, query: str, scope: Scope, arms: Arms, limit: int
+    ) -> list[Result]:
+        asked = intent(query)
+        fused = fuse(arms.hits, asked.kind, self._weights)
+        named = defining(connection, scope, asked)
+        pathed = at_path(connection, scope, asked)
+        known = candidates(connection, scope, {i.chunk_id for i in fused} | {*named, *pathed})
+        ranked = rank(fused, asked, known, defining=named, at_path=pathed, weights=self._weights)
+        folded = dict(islice(fold(ranked, known).items(), limit))
+        return _results(connection, scope, [i for i in ranked if i.chunk_id in folded], folded)
+
+    def _vector(self, query: str, space: str) -> Vectors:
+        """The query's vector; the same question is encoded once."""
+        key = (self._runtime.model(space).key, query)
+        if key not in self._vectors:
+            self._vectors[key] = self._runtime.encoder(space).encode_query(query)
+            if len(self._vectors) > QUERY_VECTORS:
+                self._vectors.popitem(last=False)
+        self._vectors.move_to_end(key)
+        return self._vectors[key]
 
     def _near(
         self,
@@ -143,7 +191,7 @@ class Searcher:
             scope,
             space=space,
             model_id=live[0].model_id(space),
-            query=self._runtime.encoder(space).encode_query(query),
+            query=self._vector(query, space),
             chunks=covered.chunks,
             limit=limit,
         )
@@ -171,8 +219,12 @@ def _checked(query: str, limit: int) -> str:
     return query
 
 
-def _results(connection: Connection, scope: Scope, ranked: list[Ranked]) -> list[Result]:
-    parameters = scope.parameters() | {"ids": [item.chunk_id for item in ranked]}
+def _results(
+    connection: Connection, scope: Scope, ranked: list[Ranked], equals: dict[int, list[int]]
+) -> list[Result]:
+    pairs = [(i, leader) for leader, others in equals.items() for i in (leader, *others)]
+    ids, leaders = [i for i, _ in pairs], [leader for _, leader in pairs]
+    parameters = scope.parameters() | {"ids": ids, "leaders": leaders, "all_ids": ids}
     rows = {row.id: row for row in connection.execute(RESULTS, parameters)}
     results = []
     for item in ranked:
@@ -190,6 +242,7 @@ def _results(connection: Connection, scope: Scope, ranked: list[Ranked]) -> list
                 round(item.score, 6),
                 item.signals,
                 body,
+                row.also,
             )
         )
     return results

@@ -1,34 +1,189 @@
-"""Fusion: one order out of several arms, by reciprocal rank.
+"""Ranking: one order out of several arms, and out of what is known of each chunk's place.
 
-Source: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual
-Rank Learning Methods", SIGIR 2009.
+Arms are fused by reciprocal rank. Then what a query names outright and files that belong to it
+gain, tests and mere declarations lose, and one file does not fill the list. Pure; no database.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
-RRF_K = 60  # the paper's value
+from search.candidates import Candidate
+from search.intent import MIN_WORD, Intent
+from search.weights import DEFAULT, QueryKind, Weights
+from tasks.parse.tokens import tokens
+
+PATH_FOLDERS = 3  # the last folders of a path count, as in semble
+# pytest, unittest, Go, JUnit, RSpec, Jest; folders of examples and of compatibility layers
+_TESTS = re.compile(
+    r"(?:^|/)(?:tests?|testing|__tests__|specs?|fixtures|testdata|examples?|samples|demos?|compat"
+    r"|_?legacy)/|(?:^|/)(?:test_[^/]*|conftest|_?compat)\.py$|(?:^|/)[^/]*"
+    r"(?:_test\.\w+|[._-](?:test|spec)\.[cm]?[jt]sx?|_spec\.rb|Tests?\.(?:java|cs|kt|php))$"
+)
+_REEXPORTS = re.compile(r"(?:^|/)__init__\.pyi?$")
+_DECLARATIONS = re.compile(r"\.d\.[cm]?ts$")
 
 
 @dataclass(slots=True)
 class Ranked:
-    """A chunk with its fused score and what each arm said."""
+    """A chunk with its score, what each arm said, and what ranking made of it."""
 
     chunk_id: int
     score: float = 0.0
     signals: dict[str, dict[str, float]] = field(default_factory=dict)
 
+    def note(self, factor: str, value: float) -> None:
+        """Says what moved the score: a gain, or a factor below 1."""
+        self.signals.setdefault("ranking", {})[factor] = round(value, 6)
 
-def fuse(arms: Mapping[str, Sequence[tuple[int, float]]]) -> list[Ranked]:
-    """Sums 1 / (K + rank) over the arms; best first.
+
+def fuse(
+    arms: Mapping[str, Sequence[tuple[int, float]]],
+    kind: QueryKind = "natural",
+    weights: Weights = DEFAULT,
+) -> list[Ranked]:
+    """Sums weight / (K + rank) over the arms; best first.
 
     Args:
         arms: per arm its (chunk id, own measure) pairs, best first.
+        kind: of the query; decides the weights of the arms.
+        weights: the constants.
     """
     ranked: dict[int, Ranked] = {}
     for arm, hits in arms.items():
         for rank, (chunk_id, measure) in enumerate(hits, 1):
             item = ranked.setdefault(chunk_id, Ranked(chunk_id))
-            item.score += 1 / (RRF_K + rank)
+            item.score += weights.arms[kind][arm] / (weights.rrf_k + rank)
             item.signals[arm] = {"rank": rank, "value": round(measure, 6)}
-    return sorted(ranked.values(), key=lambda item: (-item.score, item.chunk_id))
+    return _ordered(ranked.values())
+
+
+def rank(
+    fused: Sequence[Ranked],
+    intent: Intent,
+    known: Mapping[int, Candidate],
+    *,
+    defining: Collection[int] = (),
+    at_path: Collection[int] = (),
+    weights: Weights = DEFAULT,
+) -> list[Ranked]:
+    """The final order.
+
+    Args:
+        fused: what the arms found, with fused scores.
+        intent: the query.
+        known: the facts of every chunk in `fused`, `defining` and `at_path`.
+        defining: chunks that define what the query names.
+        at_path: chunks of the path that the query names.
+        weights: the constants.
+    """
+    items = {item.chunk_id: item for item in fused}
+    best = max((item.score for item in fused), default=1.0)
+    for chunk_id in (*defining, *at_path):
+        items.setdefault(chunk_id, Ranked(chunk_id))
+    present = [item for item in items.values() if item.chunk_id in known]
+    for item in present:
+        place = known[item.chunk_id]
+        if item.chunk_id in defining:
+            _gain(item, "definition", best * _definition(intent, place, weights))
+        if item.chunk_id in at_path:
+            _gain(item, "named_path", best * weights.named_path)
+        _gain(item, "path", best * weights.path * _path_share(intent, place.path))
+    _favour_files(present, known, best * weights.file)
+    for item in present:
+        _lose(item, known[item.chunk_id].path, intent, weights)
+    return _spread(_ordered(present), known, weights.same_file)
+
+
+def fold(ranked: Sequence[Ranked], known: Mapping[int, Candidate]) -> dict[int, list[int]]:
+    """Chunks of equal code as one: the best of each, in order, with the ids of its equals."""
+    first: dict[int, int] = {}
+    folded: dict[int, list[int]] = {}
+    for item in ranked:
+        leader = first.setdefault(known[item.chunk_id].code_id, item.chunk_id)
+        folded.setdefault(leader, []).append(item.chunk_id)
+    return {leader: ids[1:] for leader, ids in folded.items()}
+
+
+def _ordered(items: Iterable[Ranked]) -> list[Ranked]:
+    return sorted(items, key=lambda item: (-item.score, item.chunk_id))
+
+
+def _gain(item: Ranked, reason: str, gain: float) -> None:
+    if gain:
+        item.score += gain
+        item.note(reason, gain)
+
+
+def _definition(intent: Intent, place: Candidate, weights: Weights) -> float:
+    gain = weights.definition
+    if intent.kind not in ("identifier", "path"):
+        gain *= weights.definition_in_prose
+    stem = _folded(PurePosixPath(place.path).stem)
+    if any(_folded(name.rpartition(".")[2]) == stem for name in intent.names):
+        gain *= weights.definition_in_own_file
+    return gain
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _path_share(intent: Intent, path: str) -> float:
+    """The share of the query's words that the end of the path has."""
+    if not intent.words:
+        return 0.0
+    pure = PurePosixPath(path)
+    parts = set(tokens(" ".join((*pure.parts[:-1][-PATH_FOLDERS:], pure.stem)).replace("-", " ")))
+    return sum(any(_alike(word, part) for part in parts) for word in intent.words) / len(
+        intent.words
+    )
+
+
+def _alike(word: str, part: str) -> bool:
+    """Equal, or one begins the other: `parse` and `parser`."""
+    shorter = min(len(word), len(part))
+    return word == part or (shorter >= MIN_WORD and word[:shorter] == part[:shorter])
+
+
+def _favour_files(items: list[Ranked], known: Mapping[int, Candidate], gain: float) -> None:
+    """The best chunk of each file gains by what its whole file gathered."""
+    gathered: dict[tuple[str, str], float] = defaultdict(float)
+    best: dict[tuple[str, str], Ranked] = {}
+    for item in _ordered(items):
+        file = _file(known[item.chunk_id])
+        gathered[file] += item.score
+        best.setdefault(file, item)
+    most = max(gathered.values(), default=1.0) or 1.0
+    for file, item in best.items():
+        _gain(item, "file", gain * gathered[file] / most)
+
+
+def _lose(item: Ranked, path: str, intent: Intent, weights: Weights) -> None:
+    losses = {
+        "tests": weights.tests if not intent.tests and _TESTS.search(path) else 1,
+        "reexports": weights.reexports if _REEXPORTS.search(path) else 1,
+        "declarations": weights.declarations if _DECLARATIONS.search(path) else 1,
+    }
+    for reason, factor in losses.items():
+        if factor != 1:
+            item.score *= factor
+            item.note(reason, factor)
+
+
+def _spread(items: list[Ranked], known: Mapping[int, Candidate], factor: float) -> list[Ranked]:
+    """Each further chunk of a file counts less, so that a list shows several files."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for item in items:
+        file = _file(known[item.chunk_id])
+        if seen[file] and factor != 1:
+            item.score *= factor ** seen[file]
+            item.note("same_file", factor ** seen[file])
+        seen[file] += 1
+    return _ordered(items)
+
+
+def _file(place: Candidate) -> tuple[str, str]:
+    return place.repository, place.path

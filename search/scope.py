@@ -60,8 +60,15 @@ live AS (
      WHERE cast(:repository AS text) IS NULL OR p.name = :repository)
 """
 
-# MATERIALIZED: the planner cannot estimate the filters, and every arm joins this small side first.
-FILES = f"""
+
+def files(where: str = "true") -> str:
+    """The files in scope, each with its blob.
+
+    Args:
+        where: narrows `f`, the rows of `snapshot_files`, where a statement needs few of a fleet's.
+    """
+    # MATERIALIZED: the planner cannot estimate the filters, and every arm joins this small side
+    return f"""
 {LIVE},
 files AS MATERIALIZED (
     SELECT f.blob_id, live.repository, f.path, b.language
@@ -69,8 +76,12 @@ files AS MATERIALIZED (
       JOIN snapshot_files f ON f.snapshot_id = live.id
       JOIN blobs b ON b.id = f.blob_id
      WHERE (cast(:language AS text) IS NULL OR b.language = :language)
-       AND (cast(:path AS text) IS NULL OR f.path LIKE :path OR '/' || f.path LIKE '%/' || :path))
+       AND (cast(:path AS text) IS NULL OR f.path LIKE :path OR '/' || f.path LIKE '%/' || :path)
+       AND ({where}))
 """
+
+
+FILES = files()
 
 
 def live_snapshots(connection: Connection, scope: Scope) -> list[LiveSnapshot]:
@@ -100,6 +111,10 @@ def like_pattern(glob: str) -> str:
 
     A glob matches a whole path or the end of one, from a folder on: `*.py`, `src/**/main.go`.
     """
-    escaped = glob.removeprefix("./").replace("\\", "\\\\")
-    escaped = escaped.replace("%", "\\%").replace("_", "\\_")
+    escaped = like_escaped(glob.removeprefix("./"))
     return escaped.replace("**/", "*").replace("**", "*").replace("*", "%").replace("?", "_")
+
+
+def like_escaped(literal: str) -> str:
+    """A LIKE pattern that matches `literal` only."""
+    return literal.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -80,7 +80,7 @@ def test_hybrid_fuses_all_arms(search: Search) -> None:
     """Each says where it put the hit."""
     first = search("parse request line").results[0]
 
-    assert set(first.signals) == {"lexical", "text", "code"}
+    assert set(first.signals) == {"lexical", "text", "code", "ranking"}
 
 
 def test_vector_mode_asks_vectors_only(search: Search) -> None:
@@ -88,7 +88,7 @@ def test_vector_mode_asks_vectors_only(search: Search) -> None:
     answer = search("zzz", "vector")
 
     assert len(answer.results) == 3
-    assert all(set(result.signals) <= {"text", "code"} for result in answer.results)
+    assert all(set(r.signals) <= {"text", "code", "ranking"} for r in answer.results)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,70 @@ def test_shared_content_is_one_result(
     assert len(search("parse_request_line", "lexical", language="python").results) == 1
 
 
+def test_a_shared_result_names_its_other_places(
+    pipeline: Pipeline, make_repository: Make, search: Search
+) -> None:
+    """So that the fork is not lost from sight; also where the rest of the file differs."""
+    more = "".join(f"def different_{i}(number):\n    return number + {i}\n" for i in range(60))
+    long = FILES["src/http/parser.py"].replace(
+        "    return", "    check(line)\n" * 60 + "    return"
+    )
+    pipeline.index(make_repository({"parser.py": long}, "web"))
+    pipeline.index(make_repository({"parser.py": f"{long}\n\n{more}"}, "fork"))
+
+    found = search("parse_request_line", "lexical", language="python").results
+
+    assert [result.symbol for result in found].count("parse_request_line") == 1
+    places = [found[0].repository, *(other["repository"] for other in found[0].also)]
+    assert sorted(places) == ["fork", "web"]
+
+
+def test_a_definition_stands_before_its_uses(pipeline: Pipeline, make_repository: Make) -> None:
+    """However often they spell the name."""
+    uses = "".join(f"def use_{i}():\n    load_config(load_config())\n\n\n" for i in range(30))
+    home = "def load_config(path):\n    return path\n"
+    pipeline.index(make_repository({"a_uses.py": uses, "z_home.py": home}))
+
+    first = Search(pipeline)("load_config", "lexical").results[0]
+
+    assert first.path == "z_home.py"
+    assert first.signals["ranking"]["definition"] > 0
+
+
+def test_a_qualified_name_finds_its_own_method(pipeline: Pipeline, make_repository: Make) -> None:
+    """Of all that bear the name."""
+    method = "    def close(self):\n        self.end()\n"
+    pipeline.index(make_repository({f"{n}.py": f"class {n}:\n{method}" for n in ("A", "B", "C")}))
+
+    assert Search(pipeline)("C.close", "lexical").results[0].path == "C.py"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["src/http/parser.py", "http/parser.py", "parser.py", "parser.py:3", "./src/http/parser.py"],
+)
+def test_a_path_finds_its_file(search: Search, query: str) -> None:
+    """Whole or the end of it, with or without a line."""
+    assert search.paths(query)[0] == "src/http/parser.py"
+
+
+def test_the_same_question_is_encoded_once(pipeline: Pipeline, search: Search) -> None:
+    """An agent that asks again does not wait for the model."""
+    asked: list[str] = []
+
+    class Counting(HashEncoder):
+        def encode(self, texts: Sequence[str]) -> Vectors:
+            asked.extend(texts)
+            return super().encode(texts)
+
+    pipeline.use(Counting())
+    search("parse a line", "vector")
+    once = len(asked)
+    search("parse a line", "vector")
+
+    assert len(asked) == once > 0
+
+
 def test_a_complete_index_is_covered_whole(search: Search) -> None:
     """Coverage is part of every answer, and so is the commit that it read."""
     answer = search("parse", "lexical")
@@ -178,7 +242,7 @@ def test_an_index_of_another_model_is_not_searched_by_this_one(
 
     answer = search("parse_request_line")
 
-    assert set(answer.results[0].signals) == {"lexical"}
+    assert set(answer.results[0].signals) == {"lexical", "ranking"}
     assert any("another model" in reason for reason in answer.degraded)
 
 

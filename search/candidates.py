@@ -1,0 +1,91 @@
+"""What ranking must know of the chunks that arms found, and the chunks that a query names outright.
+
+Each statement starts from a few blobs, never from all files in scope.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from search.intent import Intent
+from search.scope import Scope, files, like_escaped
+
+MAX_NAMED = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A chunk and the first place it stands at.
+
+    Attributes:
+        chunk_id: the chunk.
+        repository: of the place.
+        path: of the place.
+        code_id: equal where the code is equal, whatever file it stands in.
+        kind: as of `tasks.parse.document.Chunk`.
+    """
+
+    chunk_id: int
+    repository: str
+    path: str
+    code_id: int
+    kind: str
+
+
+FACTS = text(f"""
+WITH {files("f.blob_id IN (SELECT blob_id FROM code_chunks WHERE id = ANY(:ids))")}
+SELECT DISTINCT ON (c.id) c.id AS chunk_id, files.repository, files.path, c.code_id, c.kind
+  FROM code_chunks c JOIN files ON files.blob_id = c.blob_id
+ WHERE c.id = ANY(:ids)
+ ORDER BY c.id, files.repository, files.path
+""")
+
+# The chunk in which a definition begins. A constant is rarely what a name is asked for.
+DEFINING = text(f"""
+WITH {files("f.blob_id IN (SELECT blob_id FROM symbols WHERE name = :name)")}
+SELECT DISTINCT c.id, s.kind = 'constant' AS constant
+  FROM symbols s
+  JOIN code_chunks c ON c.blob_id = s.blob_id
+   AND s.start_byte >= c.start_byte AND s.start_byte < c.end_byte
+ WHERE s.name = :name AND s.blob_id IN (SELECT blob_id FROM files)
+   AND (:qualified = :name OR EXISTS (
+        SELECT 1 FROM files,
+               regexp_replace(files.path, '(/__init__)?\\.[^./]*$', '') AS module
+         WHERE files.blob_id = s.blob_id
+           AND right('.' || replace(module, '/', '.') || '.' || s.name_path,
+                     length(:qualified) + 1) = '.' || :qualified))
+ ORDER BY constant, c.id LIMIT {MAX_NAMED}
+""")
+
+AT_PATH = text(f"""
+WITH {files("f.path LIKE :wanted OR f.path LIKE '%/' || :wanted")}
+SELECT DISTINCT ON (length(files.path), files.repository, files.path) c.id
+  FROM files JOIN code_chunks c ON c.blob_id = files.blob_id
+ WHERE c.end_line >= :line
+ ORDER BY length(files.path), files.repository, files.path, c.ordinal LIMIT {MAX_NAMED}
+""")
+
+
+def candidates(connection: Connection, scope: Scope, ids: Collection[int]) -> dict[int, Candidate]:
+    """The facts of each chunk in `ids`, by its id."""
+    rows = connection.execute(FACTS, scope.parameters() | {"ids": list(ids)})
+    return {row["chunk_id"]: Candidate(**row) for row in rows.mappings()}
+
+
+def defining(connection: Connection, scope: Scope, intent: Intent) -> list[int]:
+    """The chunks that define what the query names, constants last."""
+    found: dict[int, None] = {}
+    for qualified in intent.names:
+        parameters = {"qualified": qualified, "name": qualified.rpartition(".")[2]}
+        rows = connection.execute(DEFINING, scope.parameters() | parameters)
+        found.update(dict.fromkeys(row.id for row in rows))
+    return list(found)
+
+
+def at_path(connection: Connection, scope: Scope, intent: Intent) -> list[int]:
+    """In each file that the query names, the chunk of its line; the shortest paths first."""
+    if not intent.path:
+        return []
+    parameters = {"wanted": like_escaped(intent.path), "line": intent.line}
+    return list(connection.execute(AT_PATH, scope.parameters() | parameters).scalars())
