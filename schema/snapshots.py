@@ -62,12 +62,28 @@ INSERT INTO refs (repository_id, name, live_snapshot_id)
 VALUES (:repository_id, :ref, :snapshot_id) ON CONFLICT DO NOTHING
 """)
 
-# Only forward: a slow older snapshot never replaces a newer one.
+# Only forward: a slow older snapshot never replaces a newer one, unless that is still being listed
+# (a first one, live from its start). The row may be gone, with a first snapshot that was dropped.
 GO_LIVE = text("""
-UPDATE refs r SET live_snapshot_id = s.id, updated_at = now()
-  FROM snapshots s
- WHERE s.id = ANY(:ids) AND r.repository_id = s.repository_id AND r.name = s.ref
-   AND r.live_snapshot_id < s.id
+INSERT INTO refs AS r (repository_id, name, live_snapshot_id)
+SELECT DISTINCT ON (s.repository_id, s.ref) s.repository_id, s.ref, s.id
+  FROM snapshots s WHERE s.id = ANY(:ids)
+ ORDER BY s.repository_id, s.ref, s.id DESC
+    ON CONFLICT (repository_id, name) DO UPDATE
+   SET live_snapshot_id = excluded.live_snapshot_id, updated_at = now()
+ WHERE r.live_snapshot_id < excluded.live_snapshot_id
+    OR (SELECT o.state FROM snapshots o WHERE o.id = r.live_snapshot_id) = 'listing'
+""")
+
+# To the best of the others: deleting a live snapshot would take the ref with it.
+FALL_BACK = text("""
+UPDATE refs r SET live_snapshot_id = n.id, updated_at = now()
+  FROM snapshots s JOIN index_runs x ON x.snapshot_id = s.id AND x.id = :run_id,
+       LATERAL (SELECT o.id FROM snapshots o
+                 WHERE o.repository_id = s.repository_id AND o.ref = s.ref AND o.id <> s.id
+                 ORDER BY o.state IN ('lexical', 'complete') DESC, o.state = 'listing', o.id DESC
+                 LIMIT 1) n
+ WHERE r.live_snapshot_id = s.id AND s.state = 'listing'
 """)
 
 PARSED = text("""
@@ -197,7 +213,11 @@ def finish_listing(connection: Connection, snapshot_id: int, commit: str) -> Non
 
 
 def drop_listing(connection: Connection, run_id: uuid.UUID) -> None:
-    """Deletes the manifest that a run has not finished; its blobs stay, for others or for later."""
+    """Deletes the manifest that a run has not finished; its blobs stay, for others or for later.
+
+    Where it was live, being the first of its ref, searches see the best of the others instead.
+    """
+    connection.execute(FALL_BACK, {"run_id": run_id})
     connection.execute(
         text(
             "DELETE FROM snapshots WHERE state = 'listing'"

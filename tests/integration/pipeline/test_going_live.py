@@ -1,12 +1,17 @@
 """Which commit a search sees: the old one whole, or the new one whole."""
 
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from schema import runs, snapshots
+from schema.snapshots import Identity
 from search.query import Answer, Searcher
 from search.scope import Scope
 from tasks.settle import settle
-from tests.harness import PYTHON, Pipeline
+from tests.harness import PYTHON, Pipeline, git
 
 Make = Callable[..., Path]
 OLD = "def before(value):\n    return value\n"
@@ -127,3 +132,53 @@ def test_a_run_whose_closing_was_missed_is_closed_later(
     settle(pipeline.runtime)
 
     assert pipeline.receipt(asked)["state"] == "succeeded"
+
+
+def begin_listing(pipeline: Pipeline, folder: Path) -> uuid.UUID:
+    """A run that dies, or is slow, just after it began the first manifest of a ref."""
+    run_id = pipeline.ask(folder).run_id
+    pipeline.sql("UPDATE batches SET next_attempt_at = now() + interval '1 h'")
+    models = [pipeline.runtime.model_id(space) for space in ("text", "code")]
+    ref = git(folder, "branch", "--show-current").strip()
+    with pipeline.runtime.database.transaction() as connection:
+        repository = runs.get_run(connection, run_id).repository
+        begun = snapshots.create_snapshot(connection, repository.id, ref, Identity("", "", *models))
+        runs.start_run(connection, run_id, begun)
+        runs.set_default_ref(connection, repository.id, ref)
+    return run_id
+
+
+def test_a_listing_that_goes_nowhere_does_not_hide_what_is_whole(
+    pipeline: Pipeline, make_repository: Make
+) -> None:
+    """It was live as the first of its ref; the next run takes its place."""
+    folder = make_repository({"greet.py": PYTHON})
+    begin_listing(pipeline, folder)
+
+    pipeline.index(folder)
+
+    assert [r.path for r in lexical(pipeline, "greet").results] == ["greet.py"]
+
+
+@pytest.mark.parametrize(
+    "stages", [(), ("discover",), ("discover", "parse"), ("discover", "parse", "embed", "persist")]
+)
+def test_of_two_runs_at_once_the_one_that_gives_way_takes_nothing_along(
+    pipeline: Pipeline, make_repository: Make, stages: tuple[str, ...]
+) -> None:
+    """Whenever the first manifest is dropped, the other one becomes live or stays so."""
+    folder = make_repository({"greet.py": PYTHON})
+    first = begin_listing(pipeline, folder)
+    second = pipeline.ask(folder).run_id
+    if stages:
+        pipeline.drain(*stages)
+
+    with pipeline.runtime.database.transaction() as connection:
+        other = runs.get_run(connection, second).snapshot_id
+        if other is None:
+            snapshots.drop_listing(connection, first)
+        else:
+            snapshots.follow_instead(connection, first, other)
+    pipeline.drain()
+
+    assert [r.path for r in lexical(pipeline, "greet").results] == ["greet.py"]

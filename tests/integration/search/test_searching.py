@@ -139,11 +139,10 @@ def test_a_shared_result_names_its_other_places(
     pipeline: Pipeline, make_repository: Make, search: Search
 ) -> None:
     """So that the fork is not lost from sight; also where the rest of the file differs."""
-    more = "".join(f"def different_{i}(number):\n    return number + {i}\n" for i in range(60))
-    long = FILES["src/http/parser.py"].replace(
-        "    return", "    check(line)\n" * 60 + "    return"
-    )
-    pipeline.index(make_repository({"parser.py": long}, "web"))
+    lines = "    check(line)\n" * 25  # with a neighbour of three times that too long for one chunk
+    long = FILES["src/http/parser.py"].replace("    return", f"{lines}    return")
+    more = f"def different(line):\n{lines * 3}"
+    pipeline.index(make_repository({"src/http/parser.py": long}, "web"))
     pipeline.index(make_repository({"parser.py": f"{long}\n\n{more}"}, "fork"))
 
     found = search("parse_request_line", "lexical", language="python").results
