@@ -4,17 +4,24 @@ Exact below a size, because a scan of one repository's vectors is quick and lose
 by HNSW with iterative scans, which go on until enough hits pass the filters.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from pgvector import HalfVector
 from sqlalchemy import Connection, TextClause, text
 
 from config.settings import Settings
 from schema import vector_index
-from search.scope import FILES, Scope
+from search.scope import BLOBS, LIVE, Scope, visible
 from tasks.embed.vectors import Vectors
 
-EF_SEARCH = 100  # recall@10 of 0.98 and more against exact search in published figures
+EF_SEARCH = 100
+# one statement for both; both end with the transaction
+INDEX_SETTINGS = text(f"""
+SELECT set_config('hnsw.ef_search', '{EF_SEARCH}', true),
+       set_config('hnsw.iterative_scan', 'relaxed_order', true)
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +36,12 @@ SPACE_INPUT = {"text": "c.text_id", "code": "c.code_id"}
 
 EXACT = {
     space: text(f"""
-WITH {FILES}
-SELECT c.id, min(e.vector <=> cast(:query AS halfvec)) AS distance
-  FROM (SELECT DISTINCT blob_id FROM files) b
-  JOIN code_chunks c ON c.blob_id = b.blob_id
+WITH {LIVE}
+SELECT c.id, e.vector <=> cast(:query AS halfvec) AS distance
+  FROM ({BLOBS}) b
+  JOIN code_chunks c USING (blob_id)
   JOIN embeddings e ON e.model_id = :model AND e.space = '{space}' AND e.input_id = {column}
- GROUP BY c.id ORDER BY distance, c.id LIMIT :limit
+ ORDER BY distance, c.id LIMIT :limit
 """)
     for space, column in SPACE_INPUT.items()
 }
@@ -68,30 +75,47 @@ def search_dense(
         "model": model_id,
         "limit": limit,
     }
-    exact = chunks <= settings.exact_search_chunks
-    if exact or not vector_index.has_index(connection, model_id, space):
-        rows = connection.execute(EXACT[space], parameters)
-    else:
-        connection.execute(text(f"SET LOCAL hnsw.ef_search = {EF_SEARCH}"))
-        connection.execute(text("SET LOCAL hnsw.iterative_scan = 'relaxed_order'"))
-        rows = connection.execute(_indexed(model_id, space, len(query)), parameters)
+    if chunks <= settings.exact_search_chunks or not vector_index.has_index(
+        connection, model_id, space
+    ):
+        return _neighbours(connection.execute(EXACT[space], parameters))
+    connection.execute(INDEX_SETTINGS)
+    width = len(query)
+    if scope.whole:  # then nearly every vector is visible: look first, ask afterwards
+        near = connection.execute(_nearest(model_id, space, width), parameters)
+        found = _neighbours(near)
+        if len(found) == limit:
+            return found
+    return _neighbours(connection.execute(_nearest_visible(model_id, space, width), parameters))
+
+
+def _neighbours(rows: Iterable[Any]) -> list[Neighbour]:
     return [Neighbour(row.id, float(row.distance)) for row in rows]
 
 
-def _indexed(model_id: int, space: str, width: int) -> TextClause:
-    """The same by the index; its expression and predicate must be spelled as it was built."""
+def _nearest(model_id: int, space: str, width: int) -> TextClause:
+    """By the index; its expression and predicate must be spelled as it was built."""
+    return _by_index(model_id, space, width, "true")
+
+
+def _nearest_visible(model_id: int, space: str, width: int) -> TextClause:
+    """The same among what is in scope: the scan goes on until there are enough."""
+    seen = f"""EXISTS (SELECT 1 FROM code_chunks c
+                        WHERE {SPACE_INPUT[space]} = e.input_id AND {visible("c.blob_id")})"""
+    return _by_index(model_id, space, width, seen)
+
+
+def _by_index(model_id: int, space: str, width: int, condition: str) -> TextClause:
+    # `distance + 0` keeps PostgreSQL from trusting the relaxed order of the scan
     return text(f"""
-WITH {FILES},
+WITH {LIVE},
 near AS MATERIALIZED (
     SELECT e.input_id, (e.vector::halfvec({width})) <=> cast(:query AS halfvec({width})) AS distance
       FROM embeddings e
-     WHERE e.model_id = {int(model_id)} AND e.space = '{space}'
-       AND EXISTS (SELECT 1 FROM code_chunks c JOIN files USING (blob_id)
-                    WHERE {SPACE_INPUT[space]} = e.input_id)
+     WHERE e.model_id = {int(model_id)} AND e.space = '{space}' AND {condition}
      ORDER BY distance LIMIT :limit)
 SELECT c.id, n.distance
-  FROM near n
-  JOIN code_chunks c ON {SPACE_INPUT[space]} = n.input_id
- WHERE EXISTS (SELECT 1 FROM files WHERE files.blob_id = c.blob_id) AND :model = {int(model_id)}
+  FROM near n JOIN code_chunks c ON {SPACE_INPUT[space]} = n.input_id
+ WHERE {visible("c.blob_id")} AND :model = {int(model_id)}
  ORDER BY n.distance + 0, c.id LIMIT :limit
 """)

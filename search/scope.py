@@ -23,6 +23,11 @@ class Scope:
     language: str | None = None
     path: str | None = None
 
+    @property
+    def whole(self) -> bool:
+        """Whether it is every repository at its default ref."""
+        return self == Scope()
+
     def parameters(self) -> dict[str, Any]:
         """What `FILES` binds."""
         return {
@@ -82,6 +87,24 @@ files AS MATERIALIZED (
 
 
 FILES = files()
+
+# Where the files in scope are few enough to start from them; `files` starts from none.
+_IN_SCOPE = """
+SELECT {columns} FROM snapshot_files f
+ WHERE {which} f.snapshot_id IN (SELECT id FROM live)
+   AND (cast(:path AS text) IS NULL OR f.path LIKE :path OR '/' || f.path LIKE '%/' || :path)
+   AND (cast(:language AS text) IS NULL
+        OR (SELECT b.language FROM blobs b WHERE b.id = f.blob_id) = :language)
+"""
+
+
+def visible(blob: str) -> str:
+    """A condition: some file in scope holds the blob. Needs `LIVE`; for a few blobs of many."""
+    return f"EXISTS ({_IN_SCOPE.format(columns='1', which=f'f.blob_id = {blob} AND')})"
+
+
+BLOBS = _IN_SCOPE.format(columns="DISTINCT f.blob_id", which="f.blob_id IS NOT NULL AND")
+"""Every blob in scope. Needs `LIVE`."""
 
 
 def live_snapshots(connection: Connection, scope: Scope) -> list[LiveSnapshot]:

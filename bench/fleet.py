@@ -1,0 +1,84 @@
+"""A large index to measure searches on: made once by the product itself, kept between runs.
+
+Vectors are the real model's, because the graph of an HNSW index over random ones is another one.
+"""
+
+import json
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from bench.installation import MNEMO
+from config.settings import Settings
+from schema.database import Database
+from tasks.maintenance import maintain
+from tasks.runtime import Runtime
+from workers.embedded.home import Home
+from workers.launch import with_endpoints
+
+# One docstring each of many places: what people might ask for, in their own words.
+QUERIES = text("""
+SELECT c.docstring, c.name, f.path
+  FROM code_chunks c
+  JOIN LATERAL (SELECT f.path FROM snapshot_files f WHERE f.blob_id = c.blob_id LIMIT 1) f ON true
+ WHERE length(c.docstring) > 30 AND c.kind IN ('function', 'method') AND length(c.name) > 5
+ ORDER BY md5(c.id::text || :seed) LIMIT :count
+""")
+KINDS = ("prose", "prose", "prose", "prose", "prose", "prose", "name", "name", "name", "path")
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """A running home with several repositories."""
+
+    settings: Settings
+
+    def database(self, size: int = 4) -> Database:
+        """Connections as a search has them."""
+        limit = self.settings.timeouts.sql_verify  # exact scans are part of what is measured
+        return Database.from_settings(self.settings, statement_seconds=limit, size=size)
+
+    def queries(self, database: Database, count: int, seed: str = "1") -> list[str]:
+        """Mostly prose, some names, some paths; the same for the same index and seed."""
+        with database.reading() as connection:
+            rows = connection.execute(QUERIES, {"count": count, "seed": seed}).all()
+        return [_query(KINDS[n % len(KINDS)], row) for n, row in enumerate(rows)]
+
+
+def fleet(home: Path, folders: Sequence[Path]) -> Fleet:
+    """Starts `home`, indexes what of `folders` it has not, and builds the vector indexes."""
+    environment = dict(os.environ) | {"MNEMO_HOME": str(home)}  # noqa: TID251 - passed on
+    for arguments in (["up"], *(["index", str(folder), "--json"] for folder in folders)):
+        subprocess.run([MNEMO, *arguments], env=environment, check=True, capture_output=True)
+    endpoints = Home(home).endpoints()
+    assert endpoints is not None
+    found = Fleet(with_endpoints(Settings.model_validate({"home": home}), endpoints))
+    with found.database() as database:
+        maintain(Runtime(found.settings, database))
+    return found
+
+
+def stop(home: Path) -> None:
+    """Stops its servers; what is indexed stays."""
+    environment = dict(os.environ) | {"MNEMO_HOME": str(home)}  # noqa: TID251 - passed on
+    subprocess.run([MNEMO, "down"], env=environment, check=True, capture_output=True)
+
+
+def print_figures(figures: dict[str, Any]) -> None:
+    """As one document on stdout."""
+    print(json.dumps(figures, indent=2))
+
+
+def _query(kind: str, row: Any) -> str:
+    match kind:
+        case "name":
+            return str(row.name)
+        case "path":
+            return str(row.path)
+        case _:
+            return " ".join(row.docstring.split("\n\n")[0].split())[:200]
