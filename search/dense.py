@@ -13,7 +13,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from config.settings import Settings
 from schema import vector_index
-from search.scope import BLOBS, LIVE, Scope, visible
+from search.scope import BLOBS, LIVE, Scope, seen
 from tasks.embed.vectors import Vectors
 
 EF_SEARCH = 100
@@ -100,9 +100,9 @@ def _nearest(model_id: int, space: str, width: int) -> TextClause:
 
 def _nearest_visible(model_id: int, space: str, width: int) -> TextClause:
     """The same among what is in scope: the scan goes on until there are enough."""
-    seen = f"""EXISTS (SELECT 1 FROM code_chunks c
-                        WHERE {SPACE_INPUT[space]} = e.input_id AND {visible("c.blob_id")})"""
-    return _by_index(model_id, space, width, seen)
+    chunk = f"SELECT 1 FROM code_chunks c, LATERAL {seen('c.blob_id')}"
+    condition = f"EXISTS ({chunk} WHERE {SPACE_INPUT[space]} = e.input_id)"
+    return _by_index(model_id, space, width, condition)
 
 
 def _by_index(model_id: int, space: str, width: int, condition: str) -> TextClause:
@@ -115,7 +115,8 @@ near AS MATERIALIZED (
      WHERE e.model_id = {int(model_id)} AND e.space = '{space}' AND {condition}
      ORDER BY distance LIMIT :limit)
 SELECT c.id, n.distance
-  FROM near n JOIN code_chunks c ON {SPACE_INPUT[space]} = n.input_id
- WHERE {visible("c.blob_id")} AND :model = {int(model_id)}
+  FROM near n
+  JOIN code_chunks c ON {SPACE_INPUT[space]} = n.input_id, LATERAL {seen("c.blob_id")}
+ WHERE :model = {int(model_id)}
  ORDER BY n.distance + 0, c.id LIMIT :limit
 """)

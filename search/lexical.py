@@ -6,28 +6,27 @@ telling words at once, as many of them as leave enough chunks; these are ordered
 PostgreSQL; and the best of them are scored exactly, word by word and field by field.
 """
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from sqlalchemy import Connection, text
 
-from search.scope import BLOBS, LIVE, Scope, visible
+from search.scope import BLOBS, LIVE, Scope, seen
 from search.words import Words, known_words, quoted
 from tasks.parse.tokens import tokens
 
 # From Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009
 K1 = 1.2
 B = 0.75
-# of names, signature, docstring, body: the weights A, B, C, D that the lexemes carry
-FIELD_WEIGHTS = {"A": 4.0, "B": 2.0, "C": 2.0, "D": 1.0}
+# of names, signature, docstring: the weights A, B, C that the lexemes carry; the body has none
+FIELD_WEIGHTS = {"A": 4.0, "B": 2.0, "C": 2.0}
 QUERY_WORDS = 32
 TELLING_WORDS = 8  # of the rarest; more would make too many combinations and tell little
 EVERYWHERE = 0.1  # a word in more chunks than this share tells nothing beside a rarer one
 AFFORDABLE = 3_000  # chunks to be ordered roughly, by estimate
 COMPANY = 5.0  # words of one query stand together so much more often than by chance
-EXACT = 200  # chunks to be scored exactly
+EXACT_TIMES = 2  # so many times the hits that are asked for are scored exactly
 NARROW = 20_000  # a scope with fewer chunks, in a far larger index, is read from its own side
 FAR_LARGER = 4
 
@@ -36,11 +35,10 @@ FAR_LARGER = 4
 ROUGHLY = """
 ts_rank('{0.25, 0.5, 0.5, 1}', c.lexemes, cast(:telling AS tsquery), 1) DESC, c.id
 """
-EXACTLY = """
-SELECT c.id, c.length, u.lexeme, u.weights
-  FROM best JOIN code_chunks c ON c.id = best.id, unnest(c.lexemes) u
- WHERE u.lexeme = ANY(:words)
-"""
+# The whole vector as text: `unnest` builds arrays for all of its lexemes, and is slower.
+EXACTLY = (
+    "SELECT c.id, c.length, c.lexemes::text AS lexemes FROM best JOIN code_chunks c USING (id)"
+)
 # The scope is asked last, and only for the best: LIMIT ends the scan.
 SCORE = text(f"""
 WITH {LIVE},
@@ -48,14 +46,14 @@ rough AS MATERIALIZED (
     SELECT c.id, c.blob_id FROM code_chunks c
      WHERE c.lexemes @@ cast(:wanted AS tsquery) ORDER BY {ROUGHLY}),
 best AS MATERIALIZED (
-    SELECT rough.id FROM rough WHERE {visible("rough.blob_id")} LIMIT {EXACT})
+    SELECT rough.id FROM rough, LATERAL {seen("rough.blob_id")} LIMIT :exact)
 {EXACTLY}
 """)
 NARROW_SCORE = text(f"""
 WITH {LIVE},
 best AS MATERIALIZED (
     SELECT c.id FROM ({BLOBS}) b JOIN code_chunks c USING (blob_id)
-     WHERE c.lexemes @@ cast(:wanted AS tsquery) ORDER BY {ROUGHLY} LIMIT {EXACT})
+     WHERE c.lexemes @@ cast(:wanted AS tsquery) ORDER BY {ROUGHLY} LIMIT :exact)
 {EXACTLY}
 """)
 
@@ -87,32 +85,42 @@ def search_lexical(
     tries = [_together(_telling(words), 1)] if narrow else _tries(words, chunks / words.chunks)
     scores: dict[int, float] = {}
     for wanted in tries:
-        scores = _scored(connection, scope, words, wanted, narrow=narrow)
-        if len(scores) >= min(limit, EXACT):
+        scores = _scored(connection, scope, words, wanted, limit, narrow=narrow)
+        if len(scores) >= limit:
             break
     best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:limit]
     return [Hit(chunk_id, score) for chunk_id, score in best]
 
 
 def _scored(
-    connection: Connection, scope: Scope, words: Words, wanted: str, *, narrow: bool
+    connection: Connection, scope: Scope, words: Words, wanted: str, limit: int, *, narrow: bool
 ) -> dict[int, float]:
     """BM25F of the best chunks that match `wanted`, by chunk id."""
     parameters = scope.parameters() | {
         "wanted": wanted,
         "telling": _together(_telling(words), 1),
-        "words": list(words.frequencies),
+        "exact": EXACT_TIMES * limit,
     }
-    scores: dict[int, float] = defaultdict(float)
-    for row in connection.execute(NARROW_SCORE if narrow else SCORE, parameters):
-        scores[row.id] += words.idf(row.lexeme) * _saturated(row.weights, row.length, words.length)
-    return scores
+    rows = connection.execute(NARROW_SCORE if narrow else SCORE, parameters)
+    return {row.id: _bm25f(words, row.lexemes, row.length) for row in rows}
 
 
-def _saturated(weights: list[str], length: int, average: float) -> float:
-    """BM25F's term part: weighted frequency, damped by K1 and by the chunk's length."""
-    frequency = sum(FIELD_WEIGHTS[weight] for weight in weights)
-    return frequency * (K1 + 1) / (frequency + K1 * (1 - B + B * length / average))
+def _bm25f(words: Words, lexemes: str, length: int) -> float:
+    """The score of a chunk from its tsvector as text, `'name':1A,7 'other':2`."""
+    norm = K1 * (1 - B + B * length / words.length)
+    score = 0.0
+    for word in words.frequencies:
+        start = lexemes.find(f"{quoted(word)}:")
+        if start >= 0:
+            positions = lexemes[start + len(quoted(word)) + 1 :].partition(" ")[0]
+            frequency = _frequency(positions)
+            score += words.idf(word) * frequency * (K1 + 1) / (frequency + norm)
+    return score
+
+
+def _frequency(positions: str) -> float:
+    """How often, each time weighted by its field: `1A,7` is once in a name, once in the body."""
+    return sum(FIELD_WEIGHTS.get(position[-1], 1.0) for position in positions.split(","))
 
 
 def _tries(words: Words, share: float) -> Iterator[str]:

@@ -88,23 +88,24 @@ files AS MATERIALIZED (
 
 FILES = files()
 
-# Where the files in scope are few enough to start from them; `files` starts from none.
+# The same the other way round: from a blob to its files in scope, and all blobs in scope.
 _IN_SCOPE = """
-SELECT {columns} FROM snapshot_files f
- WHERE {which} f.snapshot_id IN (SELECT id FROM live)
+  FROM snapshot_files f
+ WHERE f.snapshot_id IN (SELECT id FROM live)
    AND (cast(:path AS text) IS NULL OR f.path LIKE :path OR '/' || f.path LIKE '%/' || :path)
    AND (cast(:language AS text) IS NULL
         OR (SELECT b.language FROM blobs b WHERE b.id = f.blob_id) = :language)
 """
-
-
-def visible(blob: str) -> str:
-    """A condition: some file in scope holds the blob. Needs `LIVE`; for a few blobs of many."""
-    return f"EXISTS ({_IN_SCOPE.format(columns='1', which=f'f.blob_id = {blob} AND')})"
-
-
-BLOBS = _IN_SCOPE.format(columns="DISTINCT f.blob_id", which="f.blob_id IS NOT NULL AND")
+BLOBS = f"SELECT DISTINCT f.blob_id {_IN_SCOPE} AND f.blob_id IS NOT NULL"
 """Every blob in scope. Needs `LIVE`."""
+
+
+def seen(blob: str) -> str:
+    """One row if some file in scope holds the blob. Needs `LIVE`.
+
+    To be joined LATERAL, for few blobs of many: LIMIT keeps PostgreSQL from asking for all of them.
+    """
+    return f"(SELECT 1 AS seen {_IN_SCOPE} AND f.blob_id = {blob} LIMIT 1)"
 
 
 def live_snapshots(connection: Connection, scope: Scope) -> list[LiveSnapshot]:

@@ -13,24 +13,26 @@ from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
-# A word that ANALYZE did not list is in fewer chunks than the rarest that it did; beyond this many
-# it would be cheaper to look into them all.
-COUNTED_AT_MOST = 1_000
+# What ANALYZE did not list is rarer than what it did; idf hardly tells larger numbers apart.
+COUNTED_AT_MOST = 300
 
-COMMON = text("""
-SELECT coalesce(nullif(c.reltuples, -1), 0)::bigint AS chunks,
-       s.most_common_elems::text::text[] AS words, s.most_common_elem_freqs AS shares
-  FROM pg_class c
-  LEFT JOIN pg_stats s ON s.schemaname = current_schema() AND s.tablename = c.relname
-                      AND s.attname = 'lexemes'
- WHERE c.oid = 'code_chunks'::regclass
+# Of the lengths, ANALYZE keeps quantiles: their mean is the mean, near enough.
+STATISTICS = text("""
+WITH kept AS (
+    SELECT attname, most_common_elems::text::text[] AS words, most_common_elem_freqs AS shares,
+           histogram_bounds::text::float[] AS bounds
+      FROM pg_stats
+     WHERE schemaname = current_schema() AND tablename = 'code_chunks'
+       AND attname IN ('lexemes', 'length'))
+SELECT greatest(c.reltuples, 0)::bigint AS chunks,
+       (SELECT avg(bound) FROM kept, unnest(bounds) bound WHERE attname = 'length') AS length,
+       (SELECT jsonb_object_agg(listed.word, listed.share)
+          FROM kept, unnest(words, shares) listed (word, share)
+         WHERE attname = 'lexemes' AND listed.word = ANY(:words)) AS shares
+  FROM pg_class c WHERE c.oid = 'code_chunks'::regclass
 """)
-
-# A sample tells enough of an average.
-LENGTH = text("""
-SELECT count(*) AS chunks, coalesce(avg(length), 1)::float AS length
-  FROM (SELECT length FROM code_chunks LIMIT 2000) sample
-""")
+# Before there are statistics the table is small.
+MEASURED = text("SELECT count(*) AS chunks, avg(length)::float AS length FROM code_chunks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +57,15 @@ class Words:
 
 def known_words(connection: Connection, words: Collection[str]) -> Words:
     """What the index knows of `words`; those that it does not hold are left out."""
-    common: Any = connection.execute(COMMON).one()
-    sample: Any = connection.execute(LENGTH).one()
-    shares = dict(zip(common.words or (), common.shares or (), strict=False))
-    listed = {word: round(shares[word] * common.chunks) for word in words if word in shares}
-    rare = [word for word in words if word not in shares]
-    found = listed | _counted(connection, rare)
-    ordered = sorted((word for word in found if found[word]), key=lambda word: found[word])
-    chunks = max(common.chunks, sample.chunks, 1)
-    return Words({word: found[word] for word in ordered}, chunks, max(sample.length, 1.0))
+    kept: Any = connection.execute(STATISTICS, {"words": list(words)}).one()
+    chunks, length = kept.chunks, kept.length
+    if length is None:
+        chunks, length = connection.execute(MEASURED).one()
+    shares: dict[str, float] = kept.shares or {}
+    found = {word: round(share * chunks) for word, share in shares.items()}
+    found |= _counted(connection, [word for word in words if word not in shares])
+    rarest = sorted((word for word in words if found[word]), key=found.__getitem__)
+    return Words({word: found[word] for word in rarest}, max(chunks, 1), max(length or 1.0, 1.0))
 
 
 def quoted(word: str) -> str:
