@@ -89,7 +89,7 @@ def test_a_replay_that_fails_waits_longer_and_ends(
 ) -> None:
     """The budget of attempts is in the database; then only a person can release it."""
     [first, *_] = failures(pipeline)
-    for _ in range(AT_ONCE.max_attempts):
+    for _ in range(AT_ONCE.attempts):
         make_due(pipeline)
         assert not replay_embedding(pipeline.runtime, first.id, AT_ONCE)
 

@@ -158,7 +158,7 @@ def test_what_is_not_idempotent_may_be_done_once() -> None:
 )
 def test_a_policy_without_sense_is_refused(numbers: dict[str, Any], why: str) -> None:
     """When it is written, not when it is needed."""
-    sound = {"attempts": 2, "base": 1.0, "cap": 1.0, "retried": (ConflictError,)}
+    sound: dict[str, Any] = {"attempts": 2, "base": 1.0, "cap": 1.0, "retried": (ConflictError,)}
 
     with pytest.raises(ValueError, match=f"x: .*{why}"):
         Policy(operation="x", by="process", **(sound | numbers))
@@ -202,7 +202,7 @@ def test_kombu_retries_as_the_table_says() -> None:
 
 def test_a_task_has_time_for_the_retries_of_its_transactions() -> None:
     """The shortest one commits and settles: each may wait for a lock once more at the end."""
-    limits = Timeouts()  # type: ignore[call-arg]  # every field has a default
+    limits = Timeouts()
     longest = max(
         policy.seconds + policy.cap + limits.sql_lock
         for policy in TABLE.values()

@@ -1,0 +1,115 @@
+"""A connection that is lost at a COMMIT: nobody was told whether that took effect.
+
+The next step asks the ledger. If it did, the lease's token is gone and nothing is written again; if
+not, another attempt does the work. Either way the index is that of an undisturbed run.
+"""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import text
+
+from config import failpoints
+from config.errors import DatabaseUnavailableError
+from config.settings import Settings
+from schema.database import Database
+from tasks.runtime import Runtime
+from tasks.settle import settle
+from tests.chaos.checker import digest_of, unfinished
+from tests.chaos.proxy import Pair, Proxy
+from tests.harness import PYTHON, Pipeline
+
+Make = Callable[..., Path]
+FILES = {"a.py": PYTHON, "b.py": PYTHON + "\n\ndef more():\n    return greet('me')\n"}
+COMMITS = (
+    *("discover.begin", "discover.piece", "discover.finish", "parse.commit", "parse.settle"),
+    *("embed.commit", "persist.commit", "settle"),
+)
+TERMINATE = text("""
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+ WHERE datname = current_database() AND application_name = 'victim'
+   AND state = 'idle in transaction'
+""")
+ROWS = """
+SELECT (SELECT count(*) FROM snapshots), (SELECT count(*) FROM snapshot_files),
+       (SELECT count(*) FROM blobs), (SELECT count(*) FROM code_chunks),
+       (SELECT count(*) FROM symbols), (SELECT count(*) FROM symbol_references),
+       (SELECT count(*) FROM embeddings), (SELECT count(*) FROM index_runs)
+"""
+
+
+class Swallowing(Proxy):
+    """Once armed, lets the next reply of the server vanish, and its connection with it."""
+
+    armed = False
+
+    def _forward(self, pair: Pair, sink: socket.socket, piece: bytes) -> bool:
+        if self.armed and sink is pair.client:
+            self.armed = False
+            self.cut += 1
+            return False
+        return super()._forward(pair, sink, piece)
+
+
+@pytest.fixture
+def proxy(settings: Settings) -> Iterator[Swallowing]:
+    """Stands between the victim and PostgreSQL."""
+    assert settings.database_url is not None
+    port = urlsplit(settings.database_url.get_secret_value()).port
+    with Swallowing("127.0.0.1", port or 0) as swallowing:
+        yield swallowing
+
+
+@pytest.fixture
+def victim(settings: Settings, proxy: Swallowing) -> Iterator[Pipeline]:
+    """The pipeline of a process that reaches PostgreSQL through the proxy."""
+    assert settings.database_url is not None
+    url = settings.database_url.get_secret_value()
+    through = url.replace(f":{urlsplit(url).port}/", f":{proxy.port}/")
+    runtime = Runtime(settings, Database(through, settings.timeouts, name="victim"))
+    yield Pipeline(runtime)
+    runtime.close()
+
+
+@pytest.mark.parametrize("lost", ["the reply", "the commit"])
+def test_nothing_is_doubled_or_missing_when_a_commit_is_lost(
+    pipeline: Pipeline,
+    victim: Pipeline,
+    proxy: Swallowing,
+    make_repository: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: str,
+) -> None:
+    """The first of each of a run's commits: done but not told, or not done."""
+    database, source = pipeline.runtime.database, make_repository(FILES)
+    pipeline.index(source, name="reference")
+    expected = digest_of(database, "reference"), pipeline.sql(ROWS)
+    pipeline.sql("TRUNCATE repositories, blobs, embedding_inputs CASCADE")
+    left = set(COMMITS)
+
+    @contextmanager
+    def losing(name: str | None, *_: object) -> Iterator[None]:
+        if name in left:
+            left.remove(name)
+            if lost == "the reply":
+                proxy.armed = True
+            else:
+                with database.transaction() as administration:
+                    assert len(administration.execute(TERMINATE).all()) == 1
+        yield
+
+    monkeypatch.setattr(failpoints, "around", losing)
+    victim.ask(source, name="victim")
+    victim.drain()
+    with suppress(DatabaseUnavailableError):  # where its first commit comes after the last batch
+        settle(victim.runtime)
+    settle(victim.runtime)
+
+    assert left == set()
+    assert proxy.cut == (len(COMMITS) if lost == "the reply" else 0)
+    assert (digest_of(database, "victim"), pipeline.sql(ROWS)) == expected
+    assert unfinished(database) == []
