@@ -52,7 +52,7 @@ class Policy:
         cap: seconds that no wait exceeds.
         retried: classes of errors that may pass.
         never: those among them that do not.
-        idempotent: done twice, it has the effect of once.
+        idempotent: done a second time, it changes nothing more.
         seconds: once so many have passed since the first attempt began, there is no other.
 
     Raises:
@@ -111,9 +111,10 @@ class Policy:
 # Attempts are counted by the ledger, each in a claim of its own.
 CLAIMED = ("discover", "parse", "embed", "persist", "embed.retry")
 
-# Named as their failpoints. Each writes behind a fence, or finds nothing to do the second time.
-# A conflict says that PostgreSQL has rolled everything back. When the connection is lost at the
-# commit, nobody knows: that is left to the ledger, whose fence answers it.
+# Named as their failpoints. The second time, a fence or a unique key refuses them, or nothing is
+# left to do. A conflict says that PostgreSQL has rolled everything back. Whether it has is unknown
+# when the connection was lost at the commit, and being refused would then pass for a failure: that
+# is left to the ledger.
 TRANSACTIONS = (
     "claim",
     "discover.begin",

@@ -112,7 +112,9 @@ def fail(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
             give_up(runtime, lease, error)
         else:
             after = decision.after
-            runtime.transact("postpone", lambda held: _postpone(held, lease, error, after))
+            runtime.transact(
+                "postpone", lambda connection: _postpone(connection, lease, error, after)
+            )
     except LeaseLostError:
         log.warning("work.lease_lost", attempt=lease.attempt)
 
@@ -125,7 +127,7 @@ def give_up(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
     since only the seal is missing.
     """
     longest = runtime.policy(lease.stage).cap
-    runtime.transact("give_up", lambda held: _give_up(held, lease, error, longest))
+    runtime.transact("give_up", lambda connection: _give_up(connection, lease, error, longest))
     settle(runtime)
 
 

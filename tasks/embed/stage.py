@@ -53,7 +53,7 @@ def embed_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
         encoded[model_id] = _encode(runtime, wants[0].space, texts, keeper)
     failures = {key: why for result in encoded.values() for key, why in result.failures.items()}
 
-    def store(connection: Connection) -> int:
+    def commit(connection: Connection) -> int:
         ledger.hold(connection, lease)
         count = _store(connection, missing, encoded)
         if failures:
@@ -62,7 +62,7 @@ def embed_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
         ledger.advance(connection, lease, "persist", {"encoded": count})
         return count
 
-    count = runtime.transact("embed.commit", store)
+    count = runtime.transact("embed.commit", commit)
     log.info("embed.done", batch=lease.batch_id, vectors=count, failed=len(failures))
 
 

@@ -44,7 +44,7 @@ def parse_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     with runtime.database.reading() as connection:
         sources = index.pending_sources(connection, lease.batch_id)
     outcome = _parse_all(runtime, sources, keeper)
-    chunks = runtime.transact("parse.commit", lambda held: _store(held, lease, outcome))
+    chunks = runtime.transact("parse.commit", lambda connection: _store(connection, lease, outcome))
     # in a transaction of its own: of two batches that end together, the later one sees both
     runtime.transact("parse.settle", lambda connection: _go_live(connection, lease))
     log.info("parse.done", batch=lease.batch_id, files=len(outcome.parsed), chunks=chunks)

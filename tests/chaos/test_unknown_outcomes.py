@@ -11,6 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
 
 from config import failpoints
 from config.errors import DatabaseUnavailableError
@@ -104,12 +106,15 @@ def test_nothing_is_doubled_or_missing_when_a_commit_is_lost(
 
     monkeypatch.setattr(failpoints, "around", losing)
     victim.ask(source, name="victim")
-    victim.drain()
+    with capture_logs(processors=[merge_contextvars]) as logs:
+        victim.drain()
     with suppress(DatabaseUnavailableError):  # where its first commit comes after the last batch
         settle(victim.runtime)
     settle(victim.runtime)
 
     assert left == set()
     assert proxy.cut == len(COMMITS)
+    fenced = [line["stage"] for line in logs if line["event"] == "work.lease_lost"]
+    assert fenced.count("embed") == (prey == "reply")
     assert (digest_of(database, "victim"), pipeline.sql(ROWS)) == expected
     assert unfinished(database) == []

@@ -7,6 +7,7 @@ transactions are READ COMMITTED and meet few by themselves. Real deadlocks are i
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -198,19 +199,17 @@ def test_a_lock_that_comes_late_costs_no_attempt(
     """The wait for it ends (`sql_lock`), its holder lets go meanwhile, the next one is short."""
     pipeline.ask(make_repository(FILES))
     pipeline.drain("discover")
-    hasty = Timeouts.model_validate({"sql_lock": 0.2})
+    hasty = Database(database_url, Timeouts.model_validate({"sql_lock": 0.2}))
     with (
-        Database(database_url, hasty) as database,
+        closing(Runtime(settings, hasty)) as runtime,
         psycopg.connect(database_url) as other,
     ):
-        runtime = Runtime(settings, database)
         use_retrier(runtime, sleep=lambda _: other.rollback())
         other.execute("SELECT 1 FROM blobs FOR UPDATE")
 
         assert work(runtime, "parse", only_batch(pipeline))
 
         assert counted(runtime) == {"parse.commit": 1}
-        runtime.close()
 
 
 def test_a_source_is_never_asked_for_again(runtime: Runtime, pipeline: Pipeline) -> None:

@@ -6,6 +6,7 @@ What `kill -9` leaves at each moment is in `chaos/test_failpoints.py`.
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -181,16 +182,15 @@ def test_two_batches_with_the_same_content_share_its_rows(
     written = threading.Event()
     monkeypatch.setattr(module, last_step, meeting(pipeline, getattr(module, last_step), written))
     first, second = (row.id for row in pipeline.sql(PENDING))
+    settings = pipeline.runtime.settings
     with (
-        Database.from_settings(pipeline.runtime.settings) as own,
+        closing(Runtime(settings, Database.from_settings(settings))) as other,
         ThreadPoolExecutor(1) as thread,
     ):
-        other = Runtime(pipeline.runtime.settings, own)
         working = thread.submit(work, pipeline.runtime, stage, first)
         assert written.wait(60)
         assert work(other, stage, second)
         assert working.result()
-        other.close()
 
     pipeline.drain()
     settle(pipeline.runtime)

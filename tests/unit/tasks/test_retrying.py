@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import random
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -167,7 +166,6 @@ def test_waits_stay_spread_at_the_cap() -> None:
     """A thousand clients: no second sees more than three times its share."""
     told, clients, cap = Told(), 1_000, 60.0
     patient = retrier(told, attempts=2, base=cap, cap=cap)
-    random.seed(20_150_304)
     for _ in range(clients):
         patient.call(NAME, Failing(1, ConflictError()))
 
