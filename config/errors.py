@@ -5,7 +5,8 @@ MnemoError
 │   ├── DatabaseUnavailableError
 │   ├── BrokerUnavailableError
 │   ├── RemoteUnavailableError      a git remote does not answer
-│   ├── ConflictError               deadlock or serialization failure
+│   ├── ConflictError               lost a race for rows: the same transaction may succeed at once
+│   ├── StaleReadError              what was read has changed: it must be read again
 │   └── CircuitOpenError            a dependency that kept failing is left alone for a while
 ├── PermanentError              never tried again: somebody has to act
 │   ├── BadInputError               what was asked for cannot be done
@@ -64,7 +65,11 @@ class RemoteUnavailableError(TransientError):
 
 
 class ConflictError(TransientError):
-    """Another transaction touched the same rows: deadlock or serialization failure."""
+    """Another transaction had the same rows: deadlock, serialization failure or lock timeout."""
+
+
+class StaleReadError(TransientError):
+    """What this work was made from has changed meanwhile: it must be read again."""
 
 
 class CircuitOpenError(TransientError):

@@ -31,6 +31,7 @@ from schema.tsvector import register_tsvector
 # SQLSTATE classes and codes, https://www.postgresql.org/docs/current/errcodes-appendix.html
 CONFLICTS = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock not available
 UNAVAILABLE_CLASSES = {"08", "53", "57", "58"}  # connection, resources, operator, system
+TIMED_OUT = {"25P03", "25P04"}  # a transaction that was silent, or took, too long: disconnected
 MISCONFIGURED_CLASSES = {"28", "3D"}  # authorization, unknown database
 
 
@@ -188,7 +189,7 @@ def translate(exc: BaseException) -> MnemoError:
         return ConfigurationError(f"PostgreSQL refuses the connection: {message}")
     if not state and 'database "' in message and "does not exist" in message:
         return ConfigurationError(f"PostgreSQL refuses the connection: {message}")
-    if state[:2] in UNAVAILABLE_CLASSES:
+    if state[:2] in UNAVAILABLE_CLASSES or state in TIMED_OUT:
         return DatabaseUnavailableError(f"PostgreSQL: {message}")
     disconnected = psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout
     if not state and isinstance(exc, disconnected | PoolExhaustedError):

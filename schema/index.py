@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, text
 
 from config import failpoints
-from config.errors import ConflictError
+from config.errors import ConflictError, StaleReadError
 from schema.copying import load, stage
 from schema.tsvector import TsVector
 
@@ -171,7 +171,8 @@ def store_parsed(connection: Connection, blobs: Sequence[ParsedBlob]) -> None:
     """Writes chunks, symbols and references, and marks the blobs as parsed.
 
     Raises:
-        ConflictError: a blob is no longer pending, or an input was collected meanwhile.
+        StaleReadError: a blob is no longer pending.
+        ConflictError: an input was collected meanwhile; write again.
     """
     marked = connection.execute(
         MARK_PARSED,
@@ -182,7 +183,7 @@ def store_parsed(connection: Connection, blobs: Sequence[ParsedBlob]) -> None:
         },
     )
     if marked.rowcount != len(blobs):
-        raise ConflictError("a blob of this batch was parsed or collected by somebody else")
+        raise StaleReadError("a blob of this batch was parsed or collected by somebody else")
     failpoints.reach("store_parsed")
     stage(connection, "staged_chunks", CHUNK_COLUMNS, (row for b in blobs for row in b.chunks))
     connection.execute(INSERT_INPUTS)

@@ -87,7 +87,7 @@ def write_files(
     """Adds `files` to the manifest, numbered from `first_ordinal`; returns the blobs that are new.
 
     Raises:
-        ConflictError: a known blob was collected meanwhile; list again.
+        ConflictError: a known blob was collected meanwhile; write again.
     """
     known = known_blobs(connection, files, parser_version)
     stage(

@@ -81,7 +81,7 @@ class Reconciler:
         with self._runtime.database.transaction("expire") as connection:
             expired = ledger.expire(connection, self._timeouts.lease)
             ended = {batch.batch_id for batch in expired if _blamed(connection, batch)}
-            lost = replays.expire(connection, self._runtime.settings.max_attempts)
+            lost = replays.expire(connection, self._runtime.policy("embed.retry").attempts)
         for failure in lost:
             log.warning("reconcile.replay_expired", failure=failure)
         for batch in expired:
@@ -95,7 +95,7 @@ class Reconciler:
             self._runtime.errors.record(
                 batch.stage, LeaseLostError(), worker=batch.worker, batch=batch.batch_id
             )
-            used_up = batch.attempt >= self._runtime.settings.max_attempts
+            used_up = batch.attempt >= self._runtime.policy(batch.stage).attempts
             if used_up and batch.batch_id not in ended:
                 self._end(batch)
         return expired
@@ -156,15 +156,17 @@ class Reconciler:
 
     def _end(self, batch: Expired) -> None:
         error = LeaseLostError(f"the worker died or stalled {batch.attempt} times on this batch")
-        with self._runtime.database.transaction("claim") as connection:
-            lease = ledger.claim(
+        lease = self._runtime.transact(
+            "claim",
+            lambda connection: ledger.claim(
                 connection,
                 batch.batch_id,
                 batch.stage,
                 worker=self._runtime.worker,
                 seconds=self._timeouts.lease,
                 heed_pause=False,
-            )
+            ),
+        )
         if lease is not None:
             give_up(self._runtime, lease, error)
 

@@ -20,16 +20,20 @@ def settle(runtime: Runtime) -> None:
     A snapshot that shares blobs with another run may find that they were sealed for other models:
     then it gets batches for what it lacks, instead of being called complete.
     """
-    with runtime.database.transaction("settle") as connection:
-        snapshots.settle_parsed(connection)
-        for snapshot_id in snapshots.sealed_snapshots(connection):
-            run_id = runs.run_building(connection, snapshot_id)
-            if run_id is None or not batch_outstanding(runtime, connection, run_id, snapshot_id):
-                snapshots.complete(connection, snapshot_id)
-        closed = runs.close_runs(connection)
-        snapshots.recount_healed(connection)
-    for run in closed:
+    for run in runtime.transact("settle", lambda connection: _settle(runtime, connection)):
         log.info("run.closed", run=str(run))
+
+
+def _settle(runtime: Runtime, connection: Connection) -> list[uuid.UUID]:
+    """The runs that ended by it."""
+    snapshots.settle_parsed(connection)
+    for snapshot_id in snapshots.sealed_snapshots(connection):
+        run_id = runs.run_building(connection, snapshot_id)
+        if run_id is None or not batch_outstanding(runtime, connection, run_id, snapshot_id):
+            snapshots.complete(connection, snapshot_id)
+    closed = runs.close_runs(connection)
+    snapshots.recount_healed(connection)
+    return closed
 
 
 def batch_outstanding(

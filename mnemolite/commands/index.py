@@ -142,7 +142,8 @@ def check(request: Request) -> None:
 def enqueue(runtime: Runtime, request: Request) -> Asked:
     """Writes the request down; a source that only this host can read is listed by this command."""
     here = not load_settings().embedded and request.source.kind != "url"
-    with runtime.database.transaction("enqueue") as connection:
+
+    def ask(connection: Connection) -> tuple[Asked, Lease | None]:
         asked = runs.enqueue(
             connection,
             kind=request.source.kind,
@@ -154,7 +155,9 @@ def enqueue(runtime: Runtime, request: Request) -> Asked:
             correlation_id=uuid.uuid4().hex,
         )
         # in the same transaction, so that no other host, which lacks the path, sees it due
-        lease = _claim(connection, runtime, asked) if here else None
+        return asked, _claim(connection, runtime, asked) if here else None
+
+    asked, lease = runtime.transact("enqueue", ask)
     if lease is not None:
         work_on(runtime, lease)
     return asked

@@ -30,15 +30,17 @@ def replay_embedding(runtime: Runtime, failure_id: int, policy: Policy) -> bool:
         return False
     for space in ("text", "code"):
         runtime.encoder(space)
-    with runtime.database.transaction("replay.claim") as connection:
-        seconds = runtime.settings.timeouts.lease
-        replay = replays.claim(connection, failure_id, seconds=seconds)
+    seconds = runtime.settings.timeouts.lease
+    replay = runtime.transact(
+        "replay.claim", lambda connection: replays.claim(connection, failure_id, seconds=seconds)
+    )
     if replay is None:
         return False
     try:
         vector = _encode(runtime, replay)
-        with runtime.database.transaction("replay.heal") as connection:
-            healed = replays.heal(connection, replay, vector)
+        healed = runtime.transact(
+            "replay.heal", lambda connection: replays.heal(connection, replay, vector)
+        )
     except (EmbeddingError, EncoderUnavailableError, CircuitOpenError) as exc:
         _put_back(runtime, replay, exc, policy)
         return False
@@ -66,6 +68,7 @@ def _put_back(runtime: Runtime, replay: Replay, error: Exception, policy: Policy
     decision = policy.decide(error, replay.attempt)
     runtime.errors.record("embed.retry", error, failure=replay.id, attempt=replay.attempt)
     after = decision.after if isinstance(decision, Retry) else None
-    with runtime.database.transaction("replay.put_back") as connection:
-        replays.put_back(connection, replay, error, after)
+    runtime.transact(
+        "replay.put_back", lambda connection: replays.put_back(connection, replay, error, after)
+    )
     log.warning("replay.failed", failure=replay.id, attempt=replay.attempt, error=str(error))

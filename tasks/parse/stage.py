@@ -8,6 +8,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sqlalchemy import Connection
+
 from config.errors import ParseError
 from config.logging import get_logger
 from schema import batches, failures, index, ledger, snapshots
@@ -17,10 +19,9 @@ from schema.tsvector import TsVector
 from tasks.embed.inputs import code_input, digest, text_input
 from tasks.lease import Keeper
 from tasks.parse.document import Chunk, ParsedFile
+from tasks.retry import FILE
 from tasks.runtime import Runtime
 
-BLOB_ATTEMPTS = 3  # a file that defeated the parser this often will do so again
-RETRY_ALONE_SECONDS = 5.0
 TIME_SHARE = 0.5  # of the task's hard limit; what is not parsed by then becomes a batch of its own
 log = get_logger("parse")
 
@@ -43,26 +44,9 @@ def parse_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     with runtime.database.reading() as connection:
         sources = index.pending_sources(connection, lease.batch_id)
     outcome = _parse_all(runtime, sources, keeper)
-    with runtime.database.transaction("parse.commit") as connection:
-        ledger.hold(connection, lease)
-        index.store_parsed(connection, outcome.parsed)
-        for blob_id, error in outcome.failed:
-            failures.isolate(
-                connection,
-                lease,
-                blob_id,
-                error,
-                max_attempts=BLOB_ATTEMPTS,
-                delay=RETRY_ALONE_SECONDS,
-            )
-        if outcome.unread:
-            batches.create_batch(connection, lease.run_id, "parse", blob_ids=outcome.unread)
-        chunks = sum(len(blob.chunks) for blob in outcome.parsed)
-        ledger.advance(connection, lease, "embed", {"chunks": chunks})
+    chunks = runtime.transact("parse.commit", lambda connection: _store(connection, lease, outcome))
     # in a transaction of its own: of two batches that end together, the later one sees both
-    with runtime.database.transaction("parse.settle") as connection:
-        if not batches.open_stages(connection, lease.run_id) & {"discover", "parse"}:
-            snapshots.settle_parsed(connection)
+    runtime.transact("parse.settle", lambda connection: _go_live(connection, lease))
     log.info("parse.done", batch=lease.batch_id, files=len(outcome.parsed), chunks=chunks)
 
 
@@ -83,6 +67,31 @@ def _parse_all(runtime: Runtime, sources: Sequence[Source], keeper: Keeper) -> O
         else:
             outcome.parsed.append(rows_of(source, parsed))
     return outcome
+
+
+def _store(connection: Connection, lease: Lease, outcome: Outcome) -> int:
+    """Writes what became of the files; returns how many chunks they have."""
+    ledger.hold(connection, lease)
+    index.store_parsed(connection, outcome.parsed)
+    for blob_id, error in outcome.failed:
+        failures.isolate(
+            connection,
+            lease,
+            blob_id,
+            error,
+            max_attempts=FILE.attempts,
+            delay=FILE.wait(1),
+        )
+    if outcome.unread:
+        batches.create_batch(connection, lease.run_id, "parse", blob_ids=outcome.unread)
+    chunks = sum(len(blob.chunks) for blob in outcome.parsed)
+    ledger.advance(connection, lease, "embed", {"chunks": chunks})
+    return chunks
+
+
+def _go_live(connection: Connection, lease: Lease) -> None:
+    if not batches.open_stages(connection, lease.run_id) & {"discover", "parse"}:
+        snapshots.settle_parsed(connection)
 
 
 def rows_of(source: Source, parsed: ParsedFile) -> ParsedBlob:
