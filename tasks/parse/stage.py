@@ -1,7 +1,8 @@
 """The parse stage: every file of a batch through the sandbox, then one transaction for all.
 
 A file that defeats the parser leaves the batch, so that its neighbours finish; it is tried again
-alone, and quarantined when its attempts are used up.
+alone, and quarantined when its attempts are used up, or its budget of time: what reading it and all
+attempts at it took, killed ones included.
 """
 
 import time
@@ -27,10 +28,10 @@ log = get_logger("parse")
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the files of one batch."""
+    """What became of the files of one batch; of the failed, why and after how many seconds."""
 
     parsed: list[ParsedBlob] = field(default_factory=list)
-    failed: list[tuple[int, ParseError]] = field(default_factory=list)
+    failed: list[tuple[int, ParseError, float]] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
 
 
@@ -46,13 +47,15 @@ def parse_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     with runtime.database.transaction("parse.commit") as connection:
         ledger.hold(connection, lease)
         index.store_parsed(connection, outcome.parsed)
-        for blob_id, error in outcome.failed:
+        for blob_id, error, seconds in outcome.failed:
             failures.isolate(
                 connection,
                 lease,
                 blob_id,
                 error,
+                seconds,
                 max_attempts=BLOB_ATTEMPTS,
+                budget=runtime.settings.timeouts.index_file,
                 delay=RETRY_ALONE_SECONDS,
             )
         if outcome.unread:
@@ -68,6 +71,7 @@ def parse_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
 
 def _parse_all(runtime: Runtime, sources: Sequence[Source], keeper: Keeper) -> Outcome:
     outcome = Outcome()
+    budget = runtime.settings.timeouts.index_file
     deadline = time.monotonic() + TIME_SHARE * runtime.settings.timeouts.parse_task
     for source in sources:
         keeper.check()
@@ -75,17 +79,18 @@ def _parse_all(runtime: Runtime, sources: Sequence[Source], keeper: Keeper) -> O
             outcome.unread.append(source.blob_id)
             continue
         try:
-            parsed = runtime.sandbox.parse(source.text, source.language)
+            left = budget - source.spent_seconds
+            parsed = runtime.sandbox.parse(source.text, source.language, left)
         except ParseError as exc:
             log.warning("parse.file_failed", blob=source.blob_id, error=str(exc))
             runtime.errors.record("parse.file", exc, blob=source.blob_id, language=source.language)
-            outcome.failed.append((source.blob_id, exc))
+            outcome.failed.append((source.blob_id, exc, runtime.sandbox.spent_seconds))
         else:
-            outcome.parsed.append(rows_of(source, parsed))
+            outcome.parsed.append(rows_of(source, parsed, runtime.sandbox.spent_seconds))
     return outcome
 
 
-def rows_of(source: Source, parsed: ParsedFile) -> ParsedBlob:
+def rows_of(source: Source, parsed: ParsedFile, seconds: float) -> ParsedBlob:
     """The rows that a parsed file becomes, with the digests of its chunks' embed inputs."""
     blob_id, body = source.blob_id, source.text.encode()
     return ParsedBlob(
@@ -113,6 +118,7 @@ def rows_of(source: Source, parsed: ParsedFile) -> ParsedBlob:
             )
             for n, use in enumerate(parsed.references)
         ],
+        seconds,
     )
 
 
