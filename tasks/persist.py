@@ -18,7 +18,7 @@ def persist_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
         LeaseLostError: another worker owns the batch; nothing was written.
     """
     keeper.check()
-    with runtime.database.transaction("persist.commit") as connection:
+    with runtime.database.transaction("persist.commit", repeatable=True) as connection:
         ledger.hold(connection, lease)
         error = EmbeddingError("no vector was stored for this chunk")
         failed = vectors.record_failures(connection, lease.batch_id, error)

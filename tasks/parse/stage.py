@@ -44,7 +44,7 @@ def parse_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     with runtime.database.reading() as connection:
         sources = index.pending_sources(connection, lease.batch_id)
     outcome = _parse_all(runtime, sources, keeper)
-    with runtime.database.transaction("parse.commit") as connection:
+    with runtime.database.transaction("parse.commit", repeatable=True) as connection:
         ledger.hold(connection, lease)
         index.store_parsed(connection, outcome.parsed)
         for blob_id, error, seconds in outcome.failed:
