@@ -7,6 +7,7 @@ MnemoError
 │   ├── RemoteUnavailableError      a git remote does not answer
 │   ├── ConflictError               lost a race for rows: the same transaction may succeed at once
 │   ├── StaleReadError              what was read has changed: it must be read again
+│   ├── DeadlineExceededError       it took too long and was killed: a busy machine, perhaps
 │   └── CircuitOpenError            a dependency that kept failing is left alone for a while
 ├── PermanentError              never tried again: somebody has to act
 │   ├── BadInputError               what was asked for cannot be done
@@ -19,6 +20,7 @@ MnemoError
 │   └── ParseError                  one file cannot be parsed
 │       ├── ParseTimeoutError
 │       ├── ParserCrashedError
+│       ├── FileBudgetError         all attempts together took too long
 │       └── WorkerDeathError        whoever had it in hand died
 ├── DegradedError               the work goes on without this part
 │   ├── EncoderUnavailableError     no model, no memory: chunks land without vectors
@@ -70,6 +72,21 @@ class ConflictError(TransientError):
 
 class StaleReadError(TransientError):
     """What this work was made from has changed meanwhile: it must be read again."""
+
+
+class DeadlineExceededError(TransientError):
+    """It took longer than its limit and was ended.
+
+    Transient, because time depends on what else the machine does: whoever tries again counts.
+    `operation` names the limit (`config/timeouts.py`), `seconds` is what it allowed.
+    """
+
+    def __init__(
+        self, message: str | None = None, *, operation: str = "", seconds: float = 0.0
+    ) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.seconds = seconds
 
 
 class CircuitOpenError(TransientError):
@@ -128,6 +145,10 @@ class ParseTimeoutError(ParseError):
 
 class ParserCrashedError(ParseError):
     """The parser process died on this file."""
+
+
+class FileBudgetError(ParseError):
+    """All attempts at this file together took longer than its budget."""
 
 
 class WorkerDeathError(ParseError):

@@ -17,3 +17,11 @@ class Features(BaseModel):
     )
     error_tracking: bool = Field(True, description="failures are written to the table `errors`")
     retry_queue: bool = Field(True, description="failed embeddings are tried again by themselves")
+    timeouts: bool = Field(
+        True, description="work has limits of time; off: a day each, leases and pauses as ever"
+    )
+    strict_transactions: bool = Field(
+        True,
+        description="every commit waits for the disk; off: a crash of the PostgreSQL server may"
+        " undo the last parse and persist commits, which are then done again",
+    )

@@ -7,10 +7,17 @@ import os
 import socket
 from functools import cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config import failpoints
@@ -101,8 +108,10 @@ class Settings(BaseSettings):
     failpoints: str = Field(
         "", description="for fault tests only: name=action[@probability],… (mnemo doctor)"
     )
-    timeouts: Timeouts = Field(default_factory=lambda: Timeouts.model_validate({}))
     features: Features = Field(default_factory=lambda: Features.model_validate({}))
+    timeouts: Timeouts = Field(
+        default_factory=lambda: Timeouts.model_validate({}), validate_default=True
+    )
 
     @field_validator("home", "pg_bin", "valkey_bin")
     @classmethod
@@ -131,6 +140,12 @@ class Settings(BaseSettings):
         failpoints.parse(specification)
         return specification
 
+    @field_validator("timeouts")
+    @classmethod
+    def _lifted(cls, timeouts: Timeouts, others: ValidationInfo) -> Timeouts:
+        features = others.data.get("features")  # None where they are malformed
+        return timeouts if features is None or features.timeouts else timeouts.lifted()
+
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.broker_url and not self.database_url:
@@ -156,6 +171,10 @@ class Settings(BaseSettings):
         }
         set_here = {f"MNEMO_{name.upper()}": str(value) for name, value in values.items() if value}
         return dict(os.environ) | set_here  # noqa: TID251 - passed on, not read
+
+    def without_urls(self) -> dict[str, Any]:
+        """As JSON, for a child process that has no business with the servers."""
+        return self.model_dump(mode="json", exclude={"database_url", "broker_url"})
 
     @property
     def threads(self) -> int:

@@ -58,6 +58,7 @@ class Database:
         url: `postgresql://user:password@host:port/database`.
         timeouts: gives the limits on connecting, statements, locks and idle transactions.
         statement_seconds: overrides the limit on one statement; None: the workers' limit.
+        strict: False where commits that can be repeated need not wait for the disk.
         size: connections at the most.
         name: what the server shows as `application_name`.
     """
@@ -68,10 +69,12 @@ class Database:
         timeouts: Timeouts,
         *,
         statement_seconds: float | None = None,
+        strict: bool = True,
         size: int = 4,
         name: str = "mnemolite",
     ) -> None:
         self._timeouts = timeouts
+        self._strict = strict
         self._conninfo = _conninfo(url, timeouts, statement_seconds, name)
         self._pool = ConnectionPool(
             self._conninfo,
@@ -101,7 +104,9 @@ class Database:
         """
         if settings.database_url is None:
             raise ConfigurationError("MNEMO_DATABASE_URL is not set")
-        return cls(settings.database_url.get_secret_value(), settings.timeouts, **options)
+        strict = settings.features.strict_transactions
+        url = settings.database_url.get_secret_value()
+        return cls(url, settings.timeouts, strict=strict, **options)
 
     def ping(self) -> None:
         """Connects once, without the pool, so that a failure says why.
@@ -114,11 +119,16 @@ class Database:
             connection.execute("SELECT 1")
 
     @contextmanager
-    def transaction(self, name: str | None = None) -> Iterator[Connection]:
+    def transaction(
+        self, name: str | None = None, *, repeatable: bool = False
+    ) -> Iterator[Connection]:
         """A READ COMMITTED transaction: committed when the block ends, rolled back when it raises.
 
         Args:
             name: the failpoint around the commit (`config/failpoints.py`).
+            repeatable: should a crash of the server undo it, the ledger has it done again, and
+                nobody acts on it meanwhile: nobody was told, and no worker keeps in mind what it
+                wrote. Then it need not wait for the disk (`features.strict_transactions`).
 
         Raises:
             MnemoError: a database error of the block, translated.
@@ -126,6 +136,8 @@ class Database:
         with self._connection() as connection:
             transaction = connection.begin()
             with transaction:
+                if repeatable and not self._strict:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield connection
                 with failpoints.around(name):
                     transaction.commit()

@@ -39,8 +39,8 @@ SELECT id, size FROM blobs WHERE id = ANY(:ids) AND state = 'quarantined' ORDER 
 """)
 
 RELEASE_BLOBS = text("""
-UPDATE blobs SET state = 'pending', attempts = 0, worker_deaths = 0, last_death_at = NULL,
-       quarantined_at = NULL, discarded_at = NULL
+UPDATE blobs SET state = 'pending', attempts = 0, spent_seconds = 0, worker_deaths = 0,
+       last_death_at = NULL, quarantined_at = NULL, discarded_at = NULL
  WHERE id = ANY(:ids)
 """)
 

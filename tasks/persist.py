@@ -20,7 +20,9 @@ def persist_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
         LeaseLostError: another worker owns the batch; nothing was written.
     """
     keeper.check()
-    failed, sealed = runtime.transact("persist.commit", lambda connection: _seal(connection, lease))
+    failed, sealed = runtime.transact(
+        "persist.commit", lambda connection: _seal(connection, lease), repeatable=True
+    )
     # in a transaction of its own: of two batches that end together, the later one sees both
     with runtime.database.reading() as connection:
         idle = not batches.open_stages(connection, lease.run_id)

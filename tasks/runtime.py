@@ -57,20 +57,23 @@ class Runtime:
         """How `operation` is tried again."""
         return self.retrier.policy(operation)
 
-    def transact(self, operation: str, body: Callable[[Connection], T]) -> T:
+    def transact(
+        self, operation: str, body: Callable[[Connection], T], *, repeatable: bool = False
+    ) -> T:
         """`body` in a transaction of its own; again from its beginning where it lost a race.
 
         Args:
             operation: names the retry policy, and the failpoint around the commit.
             body: may run several times: it takes its fence (`ledger.hold`) itself, and consumes
                 nothing.
+            repeatable: as of `Database.transaction`.
 
         Raises:
             ConflictError: it lost every race; nothing was written.
         """
 
         def attempt() -> T:
-            with self.database.transaction(operation) as connection:
+            with self.database.transaction(operation, repeatable=repeatable) as connection:
                 return body(connection)
 
         return self.retrier.call(operation, attempt)

@@ -91,7 +91,7 @@ def work_on(runtime: Runtime, lease: Lease) -> bool:
                 DefectError(f"{type(exc).__name__}: {exc}").with_traceback(exc.__traceback__),
             )
             return False
-        with runtime.database.transaction() as connection:
+        with runtime.database.transaction(repeatable=True) as connection:
             heartbeats.progressed(connection, runtime.worker)
     return True
 

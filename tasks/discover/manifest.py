@@ -6,9 +6,10 @@ One file's content is held at a time.
 
 import hashlib
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +55,8 @@ class Entry:
     """Decoded, without NUL and without secrets; as many lines as the file has."""
     secrets: int = 0
     """How many were taken out of the text."""
+    seconds: float = field(default=0.0, compare=False)
+    """What making the text out of the content took."""
 
 
 class Scan:
@@ -181,6 +184,7 @@ def _entry(tree: Tree, found: TreeEntry, path: str, max_file_bytes: int) -> Entr
 
 
 def _read_entry(path: str, mode: int, content: bytes, max_file_bytes: int) -> Entry:
+    began = time.monotonic()
     text = decode(content)
     reason = skip.by_content(content) or ("binary" if text is None else skip.by_text(path, text))
     if text is None or reason:
@@ -198,4 +202,5 @@ def _read_entry(path: str, mode: int, content: bytes, max_file_bytes: int) -> En
         language=language_of(path, text[:_HEAD_CHARS]),
         text=redacted.text,
         secrets=len(redacted.secrets),
+        seconds=time.monotonic() - began,
     )

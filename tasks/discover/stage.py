@@ -196,6 +196,7 @@ def _manifest_file(entry: Entry) -> ManifestFile:
         language=entry.language,
         source=entry.text,
         secrets=entry.secrets,
+        seconds=entry.seconds,
         path_lexemes=TsVector(positions),
     )
 

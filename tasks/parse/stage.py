@@ -1,7 +1,8 @@
 """The parse stage: every file of a batch through the sandbox, then one transaction for all.
 
 A file that defeats the parser leaves the batch, so that its neighbours finish; it is tried again
-alone, and quarantined when its attempts are used up.
+alone, and quarantined when its attempts are used up, or its budget of time: what reading it and all
+attempts at it took, killed ones included.
 """
 
 import time
@@ -28,10 +29,10 @@ log = get_logger("parse")
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the files of one batch."""
+    """What became of the files of one batch; of the failed, why and after how many seconds."""
 
     parsed: list[ParsedBlob] = field(default_factory=list)
-    failed: list[tuple[int, ParseError]] = field(default_factory=list)
+    failed: list[tuple[int, ParseError, float]] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
 
 
@@ -44,7 +45,12 @@ def parse_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     with runtime.database.reading() as connection:
         sources = index.pending_sources(connection, lease.batch_id)
     outcome = _parse_all(runtime, sources, keeper)
-    chunks = runtime.transact("parse.commit", lambda connection: _store(connection, lease, outcome))
+    budget = runtime.settings.timeouts.index_file
+    chunks = runtime.transact(
+        "parse.commit",
+        lambda connection: _store(connection, lease, outcome, budget),
+        repeatable=True,
+    )
     # in a transaction of its own: of two batches that end together, the later one sees both
     runtime.transact("parse.settle", lambda connection: _go_live(connection, lease))
     log.info("parse.done", batch=lease.batch_id, files=len(outcome.parsed), chunks=chunks)
@@ -52,6 +58,7 @@ def parse_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
 
 def _parse_all(runtime: Runtime, sources: Sequence[Source], keeper: Keeper) -> Outcome:
     outcome = Outcome()
+    budget = runtime.settings.timeouts.index_file
     deadline = time.monotonic() + TIME_SHARE * runtime.settings.timeouts.parse_task
     for source in sources:
         keeper.check()
@@ -59,27 +66,30 @@ def _parse_all(runtime: Runtime, sources: Sequence[Source], keeper: Keeper) -> O
             outcome.unread.append(source.blob_id)
             continue
         try:
-            parsed = runtime.sandbox.parse(source.text, source.language)
+            left = budget - source.spent_seconds
+            parsed = runtime.sandbox.parse(source.text, source.language, left)
         except ParseError as exc:
             log.warning("parse.file_failed", blob=source.blob_id, error=str(exc))
             runtime.errors.record("parse.file", exc, blob=source.blob_id, language=source.language)
-            outcome.failed.append((source.blob_id, exc))
+            outcome.failed.append((source.blob_id, exc, runtime.sandbox.spent_seconds))
         else:
-            outcome.parsed.append(rows_of(source, parsed))
+            outcome.parsed.append(rows_of(source, parsed, runtime.sandbox.spent_seconds))
     return outcome
 
 
-def _store(connection: Connection, lease: Lease, outcome: Outcome) -> int:
+def _store(connection: Connection, lease: Lease, outcome: Outcome, budget: float) -> int:
     """Writes what became of the files; returns how many chunks they have."""
     ledger.hold(connection, lease)
     index.store_parsed(connection, outcome.parsed)
-    for blob_id, error in outcome.failed:
+    for blob_id, error, seconds in outcome.failed:
         failures.isolate(
             connection,
             lease,
             blob_id,
             error,
+            seconds,
             max_attempts=FILE.attempts,
+            budget=budget,
             delay=FILE.wait(1),
         )
     if outcome.unread:
@@ -94,7 +104,7 @@ def _go_live(connection: Connection, lease: Lease) -> None:
         snapshots.settle_parsed(connection)
 
 
-def rows_of(source: Source, parsed: ParsedFile) -> ParsedBlob:
+def rows_of(source: Source, parsed: ParsedFile, seconds: float) -> ParsedBlob:
     """The rows that a parsed file becomes, with the digests of its chunks' embed inputs."""
     blob_id, body = source.blob_id, source.text.encode()
     return ParsedBlob(
@@ -122,6 +132,7 @@ def rows_of(source: Source, parsed: ParsedFile) -> ParsedBlob:
             )
             for n, use in enumerate(parsed.references)
         ],
+        seconds,
     )
 
 
