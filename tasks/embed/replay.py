@@ -64,7 +64,13 @@ def _encode(runtime: Runtime, replay: Replay) -> HalfVector:
 
 def _put_back(runtime: Runtime, replay: Replay, error: Exception, policy: Policy) -> None:
     decision = policy.decide(error, replay.attempt)
-    runtime.errors.record("embed.retry", error, failure=replay.id, attempt=replay.attempt)
+    runtime.errors.record(
+        "embed.retry",
+        error,
+        failure=replay.id,
+        blob=replay.want.blob_id,
+        attempt=replay.attempt,
+    )
     after = decision.after if isinstance(decision, Retry) else None
     with runtime.database.transaction("replay.put_back") as connection:
         replays.put_back(connection, replay, error, after)
