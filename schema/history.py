@@ -60,7 +60,7 @@ def forget(connection: Connection) -> dict[str, int]:
 def _repeat(connection: Connection, statement: TextClause) -> int:
     total = 0
     while True:
-        deleted = connection.execute(statement).scalar_one()
+        deleted: int = connection.execute(statement).scalar_one()
         total += deleted
         if deleted < ROWS_AT_ONCE:
             return total

@@ -86,6 +86,7 @@ WITH expired AS (
      ORDER BY lease_until FOR UPDATE SKIP LOCKED LIMIT :limit)
 UPDATE batches b
    SET state = 'pending', lease_token = NULL, lease_until = NULL, rung_at = NULL,
+       next_attempt_at = least(next_attempt_at, now()),
        error_class = 'LeaseLostError', last_error = 'the worker stopped renewing its lease'
   FROM expired WHERE b.id = expired.id
 RETURNING b.id, b.stage, b.attempt, b.worker, b.run_id, expired.excused

@@ -8,6 +8,7 @@ import random
 from dataclasses import dataclass
 
 from config.errors import CircuitOpenError, PermanentError
+from tasks.breaker import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,11 @@ class Policy:
             return GiveUp()
         wait = self.wait(attempt)
         return Retry(max(wait, error.after) if isinstance(error, CircuitOpenError) else wait)
+
+    @property
+    def longest(self) -> float:
+        """The longest wait that `decide` gives, in seconds."""
+        return max(self.cap, Limits().open_cap)
 
     def wait(self, attempt: int) -> float:
         """Full jitter: uniform over [0, min(cap, base * 2 ** (attempt - 1))].

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from config.errors import (
     BadInputError,
+    CircuitOpenError,
     ConfigurationError,
     ConflictError,
     DatabaseUnavailableError,
@@ -14,6 +15,7 @@ from config.errors import (
     ParserCrashedError,
     RemoteUnavailableError,
 )
+from tasks.breaker import Limits
 from tasks.retry import GiveUp, Policy, Retry
 
 POLICY = Policy(max_attempts=5, base=1.0, cap=300.0)
@@ -50,6 +52,17 @@ def test_the_last_attempt_is_the_last() -> None:
 def test_a_wait_stays_within_its_bounds(attempt: int) -> None:
     """From nothing to the doubled base, and never beyond the cap."""
     assert 0 <= POLICY.wait(attempt) <= min(300.0, 2.0 ** min(attempt - 1, 20))
+
+
+@given(st.integers(1, 10_000), st.floats(1.0, 1_000.0), st.floats(0.0, Limits().open_cap))
+def test_no_wait_is_longer_than_the_longest(attempt: int, cap: float, open_for: float) -> None:
+    """Neither by the policy nor by a breaker: what waits longer has seen a clock go back."""
+    policy = Policy(max_attempts=20_000, base=1.0, cap=cap)
+
+    for error in (ConflictError(), CircuitOpenError(after=open_for)):
+        decision = policy.decide(error, attempt)
+        assert isinstance(decision, Retry)
+        assert decision.after <= policy.longest
 
 
 def test_waits_stay_spread_at_the_cap() -> None:
