@@ -3,6 +3,7 @@
 MnemoError
 ├── TransientError              try again later: the ledger reschedules the work
 │   ├── DatabaseUnavailableError
+│   │   └── DatabaseFullError       its disk: costs no attempt, for nobody's work is to blame
 │   ├── BrokerUnavailableError
 │   ├── RemoteUnavailableError      a git remote does not answer
 │   ├── ConflictError               deadlock or serialization failure
@@ -53,6 +54,10 @@ class TransientError(MnemoError):
 
 class DatabaseUnavailableError(TransientError):
     """PostgreSQL does not answer."""
+
+
+class DatabaseFullError(DatabaseUnavailableError):
+    """PostgreSQL's disk is full."""
 
 
 class BrokerUnavailableError(TransientError):

@@ -7,15 +7,18 @@ the ledger as `next_attempt_at`, so it survives the broker and counts against on
 import random
 from dataclasses import dataclass
 
-from config.errors import CircuitOpenError, PermanentError
+from config.errors import CircuitOpenError, DatabaseFullError, PermanentError
 from tasks.breaker import Limits
+
+FULL_SECONDS = 60.0  # so soon is the work resumed when there is room again
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try again after this many seconds."""
+    """Try again after this many seconds; `counted` is False where the attempt was not at fault."""
 
     after: float
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,11 @@ class Policy:
         """After attempt number `attempt` (from 1) failed with `error`.
 
         A permanent error repeats itself however often it is tried; all others may pass. What a
-        breaker refused waits at least until the breaker lets somebody try.
+        breaker refused waits at least until the breaker lets somebody try. What found no room on
+        PostgreSQL's disk is tried until there is some, or all files would end in quarantine.
         """
+        if isinstance(error, DatabaseFullError):
+            return Retry(_spread(min(self.cap, FULL_SECONDS)), counted=False)
         if attempt >= self.max_attempts or isinstance(error, PermanentError):
             return GiveUp()
         wait = self.wait(attempt)
@@ -56,5 +62,8 @@ class Policy:
         Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. The
         jitter is drawn after the cap, so that clients stay spread at the cap too.
         """
-        ceiling = min(self.cap, self.base * 2 ** min(attempt - 1, 32))
-        return random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing
+        return _spread(min(self.cap, self.base * 2 ** min(attempt - 1, 32)))
+
+
+def _spread(ceiling: float) -> float:
+    return random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing

@@ -109,7 +109,7 @@ def fail(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
         else:
             with runtime.database.transaction("postpone") as connection:
                 ledger.hold(connection, lease)
-                ledger.postpone(connection, lease, error, decision.after)
+                ledger.postpone(connection, lease, error, decision.after, counted=decision.counted)
     except LeaseLostError:
         log.warning("work.lease_lost", attempt=lease.attempt)
 

@@ -4,7 +4,13 @@ import numpy as np
 from pgvector import HalfVector
 
 from config import failpoints
-from config.errors import CircuitOpenError, EmbeddingError, EncoderUnavailableError, LeaseLostError
+from config.errors import (
+    CircuitOpenError,
+    DatabaseFullError,
+    EmbeddingError,
+    EncoderUnavailableError,
+    LeaseLostError,
+)
 from config.logging import get_logger
 from schema import replays, vectors
 from schema.replays import Replay
@@ -39,7 +45,12 @@ def replay_embedding(runtime: Runtime, failure_id: int, policy: Policy) -> bool:
         vector = _encode(runtime, replay)
         with runtime.database.transaction("replay.heal") as connection:
             healed = replays.heal(connection, replay, vector)
-    except (EmbeddingError, EncoderUnavailableError, CircuitOpenError) as exc:
+    except (
+        EmbeddingError,
+        EncoderUnavailableError,
+        CircuitOpenError,
+        DatabaseFullError,
+    ) as exc:
         _put_back(runtime, replay, exc, policy)
         return False
     except LeaseLostError:
@@ -71,7 +82,9 @@ def _put_back(runtime: Runtime, replay: Replay, error: Exception, policy: Policy
         blob=replay.want.blob_id,
         attempt=replay.attempt,
     )
-    after = decision.after if isinstance(decision, Retry) else None
+    after, counted = None, True
+    if isinstance(decision, Retry):
+        after, counted = decision.after, decision.counted
     with runtime.database.transaction("replay.put_back") as connection:
-        replays.put_back(connection, replay, error, after)
+        replays.put_back(connection, replay, error, after, counted=counted)
     log.warning("replay.failed", failure=replay.id, attempt=replay.attempt, error=str(error))

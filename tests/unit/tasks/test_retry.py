@@ -9,6 +9,7 @@ from config.errors import (
     CircuitOpenError,
     ConfigurationError,
     ConflictError,
+    DatabaseFullError,
     DatabaseUnavailableError,
     EncoderUnavailableError,
     MnemoError,
@@ -46,6 +47,16 @@ def test_the_last_attempt_is_the_last() -> None:
     """The budget bounds everything."""
     assert isinstance(POLICY.decide(ConflictError(), 4), Retry)
     assert POLICY.decide(ConflictError(), 5) == GiveUp()
+
+
+@given(st.integers(1, 10_000))
+def test_a_full_disk_costs_no_attempt(attempt: int) -> None:
+    """However long it lasts; it is looked at again within a minute."""
+    decision = POLICY.decide(DatabaseFullError(), attempt)
+
+    assert isinstance(decision, Retry)
+    assert not decision.counted
+    assert 0 <= decision.after <= 60
 
 
 @given(st.integers(1, 10_000))
