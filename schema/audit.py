@@ -5,8 +5,6 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from config.scrub import scrub
-
 BEGIN = text("""
 INSERT INTO audit_log (actor, action, filter, matched)
 VALUES (:actor, :action, cast(:filter AS jsonb), :matched) RETURNING id
@@ -21,13 +19,12 @@ def begin(
     connection: Connection, *, actor: str, action: str, wanted: dict[str, Any], matched: int
 ) -> int:
     """Notes that `actor` begins to change what matches; returns the entry's id."""
-    named = {key: scrub(str(value)) for key, value in wanted.items()}
     entry: int = connection.execute(
         BEGIN,
         {
             "actor": actor,
             "action": action,
-            "filter": json.dumps(named),
+            "filter": json.dumps(wanted, default=str),
             "matched": matched,
         },
     ).scalar_one()

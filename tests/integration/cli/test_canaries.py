@@ -255,9 +255,9 @@ def test_planted_secrets_are_found_nowhere(
     outputs["retry"] = mnemo("failed", "retry", "--text", GITHUB, "--yes")
     outputs["audit"] = mnemo("failed", "audit", "--json")
     outputs["url"] = mnemo("index", f"https://jcanary:{GITHUB}@git.example.org/x.git", "--json")
-    outputs["name"] = mnemo("index", str(repository), "--name", GITHUB)
-    outputs["ref"] = mnemo("index", str(repository), "--ref", GITHUB, "--json")
-    outputs["no ref"] = mnemo("index", str(repository), "--ref", "none")
+    outputs["name"] = mnemo("index", str(repository), "--no-wait", "--name", GITHUB)
+    outputs["ref"] = mnemo("index", str(repository), "--no-wait", "--ref", GITHUB)
+    outputs["no ref"] = mnemo("index", str(repository), "--no-wait", "--ref", "none")
     outputs["value"] = mnemo("search", "x", "--limit", GITHUB)
     outputs["term"] = mnemo("failed", "list", "--where", f"what={GITHUB}")
     for arguments in (("health",), ("health", "--json"), ("doctor",), ("status", "--json")):
