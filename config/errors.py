@@ -3,6 +3,7 @@
 MnemoError
 ├── TransientError              try again later: the ledger reschedules the work
 │   ├── DatabaseUnavailableError
+│   │   └── DatabaseFullError       its disk: costs no attempt, for nobody's work is to blame
 │   ├── BrokerUnavailableError
 │   ├── RemoteUnavailableError      a git remote does not answer
 │   ├── ConflictError               lost a race for rows: the same transaction may succeed at once
@@ -29,9 +30,13 @@ MnemoError
 
 A driver's exception is translated where it is caught (`raise … from exc`); outside those edges
 only this tree travels. The first line of an error's docstring is its message when none is given.
+
+Messages end up in the database, in logs and on screens, so they are scrubbed where they are made.
 """
 
 from typing import ClassVar
+
+from config.scrub import scrub
 
 EXIT_DONE = 0
 EXIT_FINISHED_WITH_FAILURES = 1
@@ -45,7 +50,7 @@ class MnemoError(Exception):
     exit_code: ClassVar[int] = EXIT_COULD_NOT_RUN
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (self.__doc__ or "").partition("\n")[0])
+        super().__init__(scrub(message or (self.__doc__ or "").partition("\n")[0]))
 
 
 class TransientError(MnemoError):
@@ -56,6 +61,10 @@ class TransientError(MnemoError):
 
 class DatabaseUnavailableError(TransientError):
     """PostgreSQL does not answer."""
+
+
+class DatabaseFullError(DatabaseUnavailableError):
+    """PostgreSQL's disk is full."""
 
 
 class BrokerUnavailableError(TransientError):

@@ -95,6 +95,9 @@ class Settings(BaseSettings):
     hnsw_threshold: int = Field(
         20_000, ge=1, description="vectors of a space from which an HNSW index pays"
     )
+    error_retention_days: int = Field(
+        90, ge=7, le=3_650, description="errors are kept this long, in whole months"
+    )
     exact_search_chunks: int = Field(
         15_000, ge=0, description="repositories up to this size are searched exactly"
     )

@@ -14,7 +14,6 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
-from config.errors import MnemoError
 from config.scrub import one_line
 from mnemolite.bounded import ANSWER_TOKENS, clipped, listing, passage, render
 from mnemolite.commands.index import Request, check, enqueue
@@ -80,8 +79,8 @@ def _answering(tool: Callable[P, str], turns: threading.BoundedSemaphore) -> Cal
         try:
             with turns:
                 return tool(*args, **kwargs)
-        except MnemoError as exc:
-            raise ToolError(f"{type(exc).__name__}: {one_line(str(exc))}") from exc
+        except Exception as exc:  # also a defect: the SDK would quote it as it is
+            raise ToolError(one_line(f"{type(exc).__name__}: {exc}")) from exc
 
     return answer
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from config.scrub import one_line
+from config.scrub import one_line, scrub
 
 WIDE = 1_000  # off a terminal nothing is wrapped or cut
 
@@ -27,7 +27,7 @@ def print_json(document: object) -> None:
 
 def say(message: str, style: str = "") -> None:
     """A line of progress or advice on stderr."""
-    stderr.print(Text(message, style=style))
+    stderr.print(Text(scrub(message), style=style))
 
 
 def line(*parts: str | Text) -> None:

@@ -19,6 +19,7 @@ from config import failpoints
 from config.errors import (
     ConfigurationError,
     ConflictError,
+    DatabaseFullError,
     DatabaseUnavailableError,
     MnemoError,
     PermanentError,
@@ -32,6 +33,7 @@ from schema.tsvector import register_tsvector
 CONFLICTS = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock not available
 UNAVAILABLE_CLASSES = {"08", "53", "57", "58"}  # connection, resources, operator, system
 TIMED_OUT = {"25P03", "25P04"}  # a transaction that was silent, or took, too long: disconnected
+DISK_FULL = "53100"
 MISCONFIGURED_CLASSES = {"28", "3D"}  # authorization, unknown database
 
 
@@ -202,7 +204,8 @@ def translate(exc: BaseException) -> MnemoError:
     if not state and 'database "' in message and "does not exist" in message:
         return ConfigurationError(f"PostgreSQL refuses the connection: {message}")
     if state[:2] in UNAVAILABLE_CLASSES or state in TIMED_OUT:
-        return DatabaseUnavailableError(f"PostgreSQL: {message}")
+        unavailable = DatabaseFullError if state == DISK_FULL else DatabaseUnavailableError
+        return unavailable(f"PostgreSQL: {message}")
     disconnected = psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout
     if not state and isinstance(exc, disconnected | PoolExhaustedError):
         return DatabaseUnavailableError(f"PostgreSQL does not answer: {message}")

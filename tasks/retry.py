@@ -16,20 +16,24 @@ from config.errors import (
     BrokerUnavailableError,
     CircuitOpenError,
     ConflictError,
+    DatabaseFullError,
     DatabaseUnavailableError,
     ParseError,
     PermanentError,
 )
 from config.settings import Settings
+from tasks.breaker import Limits
 
 Waiting = Literal["ledger", "Celery", "kombu", "process"]
+FULL_SECONDS = 60.0  # so soon is the work resumed when there is room again
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try again after this many seconds."""
+    """Try again after this many seconds; `counted` is False where the attempt was not at fault."""
 
     after: float
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Policy:
         cap: seconds that no wait exceeds.
         retried: classes of errors that may pass.
         never: those among them that do not.
+        waited_out: those that say nothing against the work: they cost no attempt.
         idempotent: done a second time, it changes nothing more.
         seconds: once so many have passed since the first attempt began, there is no other.
 
@@ -66,6 +71,7 @@ class Policy:
     cap: float = 0.0
     retried: tuple[type[Exception], ...] = ()
     never: tuple[type[Exception], ...] = ()
+    waited_out: tuple[type[Exception], ...] = ()
     idempotent: bool = True
     seconds: float = math.inf
 
@@ -91,12 +97,20 @@ class Policy:
     def decide(self, error: BaseException, attempt: int) -> Decision:
         """After attempt number `attempt` (from 1) failed with `error`.
 
-        What a breaker refused waits at least until the breaker lets somebody try.
+        What a breaker refused waits at least until the breaker lets somebody try. What is waited
+        out is tried until it has passed.
         """
+        if isinstance(error, self.waited_out):
+            return Retry(_spread(min(self.cap, FULL_SECONDS)), counted=False)
         if attempt >= self.attempts or not self.retries(error):
             return GiveUp()
         wait = self.wait(attempt)
         return Retry(max(wait, error.after) if isinstance(error, CircuitOpenError) else wait)
+
+    @property
+    def longest(self) -> float:
+        """The longest wait that `decide` gives, in seconds."""
+        return max(self.cap, Limits().open_cap)
 
     def wait(self, attempt: int) -> float:
         """Full jitter: uniform over [0, min(cap, base * 2 ** (attempt - 1))].
@@ -104,8 +118,7 @@ class Policy:
         Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015. The
         jitter is drawn after the cap, so that clients stay spread at the cap too.
         """
-        ceiling = min(self.cap, self.base * 2 ** min(attempt - 1, 32))
-        return random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing
+        return _spread(min(self.cap, self.base * 2 ** min(attempt - 1, 32)))
 
 
 # Attempts are counted by the ledger, each in a claim of its own.
@@ -171,6 +184,7 @@ def policies(settings: Settings) -> dict[str, Policy]:
             cap=settings.retry_cap,
             retried=(Exception,),  # a defect, too, may be of this worker only
             never=(PermanentError,),
+            waited_out=(DatabaseFullError,),  # or every file would end in quarantine
         )
         for operation in CLAIMED
     )
@@ -188,3 +202,7 @@ def policies(settings: Settings) -> dict[str, Policy]:
     )
     table = (*claimed, FILE, STEP, PUBLISH, *transactions, ENQUEUE)
     return {policy.operation: policy for policy in table}
+
+
+def _spread(ceiling: float) -> float:
+    return random.uniform(0, ceiling)  # noqa: S311 - spreads load, guards nothing

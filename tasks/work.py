@@ -17,7 +17,7 @@ from tasks.embed.stage import embed_batch
 from tasks.lease import Keeper, kept
 from tasks.parse.stage import parse_batch
 from tasks.persist import persist_batch
-from tasks.retry import GiveUp
+from tasks.retry import GiveUp, Retry
 from tasks.runtime import Runtime
 from tasks.settle import settle
 
@@ -111,9 +111,8 @@ def fail(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
         if isinstance(decision, GiveUp):
             give_up(runtime, lease, error)
         else:
-            after = decision.after
             runtime.transact(
-                "postpone", lambda connection: _postpone(connection, lease, error, after)
+                "postpone", lambda connection: _postpone(connection, lease, error, decision)
             )
     except LeaseLostError:
         log.warning("work.lease_lost", attempt=lease.attempt)
@@ -131,9 +130,9 @@ def give_up(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
     settle(runtime)
 
 
-def _postpone(connection: Connection, lease: Lease, error: MnemoError, after: float) -> None:
+def _postpone(connection: Connection, lease: Lease, error: MnemoError, decision: Retry) -> None:
     ledger.hold(connection, lease)
-    ledger.postpone(connection, lease, error, after)
+    ledger.postpone(connection, lease, error, decision.after, counted=decision.counted)
 
 
 def _give_up(connection: Connection, lease: Lease, error: MnemoError, longest: float) -> None:

@@ -30,7 +30,7 @@ from search.sample import sample_query
 from search.scope import Scope
 from tasks.discover.git import open_repository
 from tasks.discover.remote import check_url
-from tasks.discover.source import Source, name_of, parse_source
+from tasks.discover.source import Source, name_of, parse_source, refuse_secret
 from tasks.runtime import Runtime
 from tasks.work import work_on
 
@@ -129,6 +129,8 @@ def print_receipt(receipt: dict[str, Any]) -> None:
 
 def check(request: Request) -> None:
     """Refuses a forbidden address or a wrong ref before anything is started or stored."""
+    refuse_secret("the ref", request.ref or "")
+    refuse_secret("the name", request.name or "")
     if request.source.kind == "url":
         with suppress(RemoteUnavailableError):  # a worker may reach what this host does not
             check_url(request.source.location)
@@ -136,7 +138,7 @@ def check(request: Request) -> None:
         return
     scratch, timeouts = Path(tempfile.gettempdir()), load_settings().timeouts
     with open_repository(request.source, scratch=scratch, timeouts=timeouts) as repository:
-        repository.resolve(request.ref)
+        refuse_secret("the ref", repository.resolve(request.ref).name)
 
 
 def enqueue(runtime: Runtime, request: Request) -> Asked:

@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 from config.errors import EXIT_DONE
-from config.scrub import one_line
+from config.scrub import one_line, printable
 from mnemolite.output import line, print_json, say
 from mnemolite.session import open_runtime
 from search.query import Answer, Mode, Result, Searcher
@@ -52,10 +52,10 @@ def _print_result(result: Result, lines: int) -> None:
     place = f"{result.repository}/{result.path}:{result.start_line}-{result.end_line}"
     symbol = f"  {result.kind} {result.symbol}" if result.symbol else ""
     line(
-        Text(one_line(place), style="bold cyan"),
-        Text(one_line(symbol), style="green"),
+        Text(printable(place), style="bold cyan"),
+        Text(printable(symbol), style="green"),
         Text(f"  {result.score:.4f}", style="dim"),
     )
     for text in result.content.strip("\n").splitlines()[:lines]:
-        line("    ", one_line(text.expandtabs(4)))
+        line("    ", printable(text.expandtabs(4)))
     line()

@@ -92,9 +92,9 @@ def watch(monkeypatch: pytest.MonkeyPatch, runtime: Runtime) -> list[str]:
     """The languages of the files that are parsed from now on."""
     parsed, parse = list[str](), runtime.sandbox.parse
 
-    def watched(source: str, language: str) -> ParsedFile:
+    def watched(source: str, language: str, seconds: float) -> ParsedFile:
         parsed.append(language)
-        return parse(source, language)
+        return parse(source, language, seconds)
 
     monkeypatch.setattr(runtime.sandbox, "parse", watched)
     return parsed

@@ -17,8 +17,10 @@ from pydantic import SecretStr
 from config import failpoints
 from config.errors import (
     BadInputError,
+    CircuitOpenError,
     ConfigurationError,
     ConflictError,
+    DatabaseFullError,
     DatabaseUnavailableError,
     EncoderUnavailableError,
     MnemoError,
@@ -28,6 +30,7 @@ from config.errors import (
 )
 from config.settings import Settings
 from config.timeouts import Timeouts
+from tasks.breaker import Limits
 from tasks.pipeline import PipelineTask
 from tasks.retry import CLAIMED, FILE, STEP, TRANSACTIONS, GiveUp, Policy, Retry, policies
 from workers.app import create_app
@@ -86,6 +89,16 @@ def test_the_last_attempt_is_the_last() -> None:
 
 
 @given(st.integers(1, 10_000))
+def test_a_full_disk_costs_no_attempt(attempt: int) -> None:
+    """However long it lasts; it is looked at again within a minute."""
+    decision = BATCH.decide(DatabaseFullError(), attempt)
+
+    assert isinstance(decision, Retry)
+    assert not decision.counted
+    assert 0 <= decision.after <= 60
+
+
+@given(st.integers(1, 10_000))
 def test_a_wait_stays_within_its_bounds(attempt: int) -> None:
     """From nothing to the doubled base, and never beyond the cap."""
     assert 0 <= BATCH.wait(attempt) <= min(300.0, 2.0 ** min(attempt - 1, 20))
@@ -113,6 +126,24 @@ def test_any_policy_ends(attempts: int, base: float, factor: float, attempt: int
     assert isinstance(decision, Retry) == (attempt < attempts)
     if isinstance(decision, Retry):
         assert 0 <= decision.after <= policy.cap
+
+
+@given(st.integers(1, 10_000), st.floats(1.0, 1_000.0), st.floats(0.0, Limits().open_cap))
+def test_no_wait_is_longer_than_the_longest(attempt: int, cap: float, open_for: float) -> None:
+    """Neither by the policy nor by a breaker: what waits longer has seen a clock go back."""
+    policy = Policy(
+        operation="any",
+        by="ledger",
+        attempts=20_000,
+        base=1.0,
+        cap=cap,
+        retried=(TransientError,),
+    )
+
+    for error in (ConflictError(), CircuitOpenError(after=open_for)):
+        decision = policy.decide(error, attempt)
+        assert isinstance(decision, Retry)
+        assert decision.after <= policy.longest
 
 
 @pytest.mark.usefixtures("_same_chance")
