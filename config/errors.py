@@ -14,6 +14,7 @@ MnemoError
 │   │   ├── UrlForbiddenError
 │   │   ├── NothingToIndexError
 │   │   └── UnknownRepositoryError
+│   ├── RunCancelledError           a person wants none of it any more
 │   ├── ConfigurationError          settings, versions or permissions are wrong
 │   └── ParseError                  one file cannot be parsed
 │       ├── ParseTimeoutError
@@ -107,6 +108,10 @@ class NothingToIndexError(BadInputError):
 
 class UnknownRepositoryError(BadInputError):
     """No repository of this name is indexed."""
+
+
+class RunCancelledError(PermanentError):
+    """Somebody cancelled this run."""
 
 
 class ConfigurationError(PermanentError):

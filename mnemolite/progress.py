@@ -92,7 +92,7 @@ class Milestones:
             self._say("listed", f"listed: {count(counted.blobs)} distinct files")
             if counted.parsed == counted.blobs:
                 self._say("parsed", f"parsed: {count(counted.chunks)} chunks, lexically searchable")
-        if counted.state not in ("pending", "indexing"):
+        if counted.state in ("succeeded", "partial"):
             self._say("done", f"embedded: {count(counted.embedded)} chunks")
 
     def _say(self, milestone: str, message: str) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
+from sqlalchemy import Connection
+
 from config.errors import NothingToIndexError
 from config.logging import get_logger
 from schema import batches, ledger, manifests, runs, snapshots
@@ -81,9 +83,19 @@ def _attach(runtime: Runtime, lease: Lease, run: Run, listing: Scan) -> bool:
             return False
         ledger.hold(connection, lease)
         runs.start_run(connection, run.id, newest.id)
+        if newest.state != "complete":
+            new_blobs = _take_up(runtime, connection, run, newest.id)
+            runs.add_counts(connection, run.id, {"new_blobs": new_blobs})
         ledger.finish(connection, lease)
     log.info("discover.unchanged", repository=run.repository.name, commit=listing.commit)
     return True
+
+
+def _take_up(runtime: Runtime, connection: Connection, run: Run, snapshot_id: int) -> int:
+    """Makes the run work on what nobody does, as after a cancelled run; returns how many files."""
+    found = batch_outstanding(runtime, connection, run.id, snapshot_id)
+    runs.announce(connection)
+    return sum(len(work.blobs) for work in found if work.stage == "parse")
 
 
 def _list(runtime: Runtime, lease: Lease, keeper: Keeper, run: Run, listing: Scan) -> None:
@@ -141,9 +153,11 @@ def _finish(
         newest = snapshots.newest_snapshot(connection, run.repository.id, listing.ref)
         if newest is not None and newest.identity == identity:
             snapshots.follow_instead(connection, run.id, newest.id)
+            if newest.state != "complete":
+                new_blobs += _take_up(runtime, connection, run, newest.id)
         else:
             snapshots.finish_listing(connection, snapshot_id, listing.commit)
-            batch_outstanding(runtime, connection, run.id, snapshot_id)
+            new_blobs += _take_up(runtime, connection, run, snapshot_id)
         runs.add_counts(connection, run.id, {"new_blobs": new_blobs})
         ledger.finish(connection, lease)
         runs.announce(connection)

@@ -71,7 +71,11 @@ SELECT DISTINCT format('snapshot %s is %s, blob %s is %s', s.id, s.state, b.id, 
 SELECT format('blob %s is %s, its batch is %s', b.id, b.state, coalesce(w.state, 'none'))
   FROM blobs b LEFT JOIN batches w ON w.id = b.batch_id
  WHERE b.state IN ('pending', 'parsed')
-   AND coalesce(w.state, 'none') IN ('none', 'done', 'failed')""",
+   AND coalesce(w.state, 'none') IN ('none', 'done', 'failed')
+   AND (w.error_class IS DISTINCT FROM 'RunCancelledError' OR EXISTS (
+        SELECT 1 FROM snapshot_files f JOIN snapshots s ON s.id = f.snapshot_id
+          JOIN index_runs r ON r.snapshot_id = s.id
+         WHERE f.blob_id = b.id AND r.state = 'indexing' AND s.state <> 'listing'))""",
     "a chunk has neither vector nor failure": """
 SELECT format('blob %s, chunk %s, %s', b.id, c.ordinal, want.space)
   FROM snapshots s JOIN snapshot_files f ON f.snapshot_id = s.id
