@@ -10,18 +10,20 @@ from typing import Any
 import psycopg
 import pytest
 
-from config.errors import BadInputError, LeaseLostError
-from schema import ledger
+from config.errors import BadInputError, LeaseLostError, SourceNotFoundError
+from schema import ledger, runs
 from schema.audit import entries
 from schema.database import Database
 from schema.ledger import Lease
 from schema.runs import Asked, get_repository
+from schema.triage import Filter, list_failures
 from search.query import Searcher
 from search.scope import Scope
 from tasks.cancel import cancel_run, remove_repository
 from tasks.doorbells import Doorbells
 from tasks.maintenance import maintain
 from tasks.reconcile import Reconciler
+from tasks.release import release
 from tasks.runtime import Runtime
 from tasks.settle import settle
 from tasks.verify import verify_repository
@@ -38,7 +40,7 @@ SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = curr
 """
 
 
-def cancel(pipeline: Pipeline, asked: Asked) -> bool:
+def cancel(pipeline: Pipeline, asked: Any) -> bool:
     """As an operator does."""
     return cancel_run(pipeline.runtime, asked.run_id, actor="jane@desk")
 
@@ -148,6 +150,29 @@ def test_what_has_ended_cannot_be_cancelled(pipeline: Pipeline, make_repository:
 
     assert not cancel(pipeline, asked)
     assert pipeline.receipt(asked)["state"] == "succeeded"
+
+
+def test_a_cancelled_run_is_no_failure(pipeline: Pipeline, make_repository: Make) -> None:
+    """And a failed one counts again when the one that was to repair it is cancelled."""
+    repository = make_repository({"a.py": PYTHON})
+    failed = pipeline.ask(repository)
+    pipeline.sql("UPDATE batches SET state = 'failed'")
+    with pipeline.runtime.database.transaction() as connection:
+        runs.fail_run(connection, failed.run_id, SourceNotFoundError())
+    release(pipeline.runtime, "retry", Filter(), actor="jane@desk")
+    assert listed(pipeline) == []
+
+    [again] = pipeline.sql("SELECT id AS run_id FROM index_runs WHERE state = 'pending'")
+    cancel(pipeline, again)
+
+    assert listed(pipeline) == [f"run-{failed.run_id}"]
+    assert release(pipeline.runtime, "retry", Filter(), actor="jane@desk") == (1, 1)
+
+
+def listed(pipeline: Pipeline) -> list[str]:
+    """The ids of what has failed."""
+    with pipeline.runtime.database.reading() as connection:
+        return [failure.id for failure in list_failures(connection)]
 
 
 def test_an_unknown_run_is_refused(pipeline: Pipeline) -> None:
