@@ -16,12 +16,13 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     consumes,
+    initialize,
     invariant,
     multiple,
     rule,
     run_state_machine_as_test,
 )
-from hypothesis.strategies import integers, sampled_from
+from hypothesis.strategies import integers, sampled_from, tuples
 from pydantic import SecretStr
 
 from config import failpoints
@@ -61,6 +62,7 @@ FAULTS = (
     *("parse.commit.done", "parse.settle", "encode", "embed.commit.done", "persist.commit"),
     "settle",
 )
+VERSION = sampled_from(range(len(VERSIONS)))
 ANY = integers(0, 9)  # one of those that there are
 PATIENCE = 50  # rounds in which all work must end
 
@@ -146,17 +148,23 @@ class Life(RuleBasedStateMachine):
         self.ended: dict[uuid.UUID, str] = {}
         self.resting: dict[int, str] = {}
 
-    @rule(target=run, name=sampled_from(NAMES), version=sampled_from(range(len(VERSIONS))))
+    @initialize(target=run, versions=tuples(VERSION, VERSION))
+    def begin(self, versions: tuple[int, int]) -> object:
+        """Both sources are asked for at about the same time."""
+        return multiple(*map(self.ask, NAMES, versions))
+
+    @rule(target=run, name=sampled_from(NAMES), version=VERSION)
     def ask(self, name: str, version: int) -> uuid.UUID:
         """A source is to be indexed: for the first time, changed, unchanged, or as it once was."""
         self.versions[name] = version
         return self._ask(name)
 
-    @rule(which=ANY)
-    def work(self, which: int) -> None:
-        """A worker does one batch that is due."""
-        for batch in self._chosen(which):
-            work(self.world.runtime, batch.stage, batch.id)
+    @rule(which=ANY, steps=sampled_from((1, 1, 2, 4)))
+    def work(self, which: int, steps: int) -> None:
+        """Workers do some of what is due, one batch after another."""
+        for _ in range(steps):
+            for batch in self._chosen(which):
+                work(self.world.runtime, batch.stage, batch.id)
 
     @rule(target=lease, which=ANY)
     def claim(self, which: int) -> object:
@@ -196,7 +204,7 @@ class Life(RuleBasedStateMachine):
         """A worker fails, or is told so after it succeeded."""
         failpoints.arm(f"{fault}=error")
         try:
-            self.work(which)
+            self.work(which, 1)
         finally:
             failpoints.arm("")
 
