@@ -6,14 +6,15 @@
 from hypothesis import HealthCheck, settings
 
 THOROUGH = "thorough"
+STEPS = 50
 
 
-def effort(*, quick: int, thorough: int, steps: int = 50) -> settings:
-    """So many examples, of so many steps at the most."""
-    chosen = thorough if settings.get_current_profile_name() == THOROUGH else quick
+def effort(*, quick: int, thorough: int, steps: int = STEPS) -> settings:
+    """So many examples of at most 50 steps; of at most `steps` where it must be quick."""
+    long = settings.get_current_profile_name() == THOROUGH
     return settings(
-        max_examples=chosen,
-        stateful_step_count=steps,
+        max_examples=thorough if long else quick,
+        stateful_step_count=STEPS if long else steps,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )

@@ -36,7 +36,7 @@ def cancel(
                 line(_described(row))
         changed = 0
         if found and not dry_run:
-            confirm(f"cancel {count(len(found))} runs?", yes=yes)
+            confirm("cancel this?" if len(found) == 1 else "cancel all of these?", yes=yes)
             ids = [uuid.UUID(row["run_id"]) for row in found]
             changed = sum(cancel_run(runtime, run_id, actor=actor()) for run_id in ids)
     if as_json:

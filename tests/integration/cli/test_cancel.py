@@ -114,12 +114,30 @@ def test_whoever_waits_for_the_run_is_told(
     cli: Cli, pipeline: Pipeline, make_repository: Make
 ) -> None:
     """`mnemo index` ends with 1 and says who cancelled."""
+    code, stderr = meanwhile(cli, pipeline, make_repository, "cancel", "--repo", "repository")
+
+    assert code == 1
+    assert stderr.endswith("cancelled this run")
+
+
+def test_whoever_waits_for_a_removed_repository_is_told(
+    cli: Cli, pipeline: Pipeline, make_repository: Make
+) -> None:
+    """`mnemo index` could not do what it was asked to."""
+    code, stderr = meanwhile(cli, pipeline, make_repository, "repos", "remove", "repository")
+
+    assert code == 2
+    assert stderr.endswith("its repository was removed")
+    assert pipeline.sql("SELECT 1 FROM repositories") == []
+
+
+def meanwhile(
+    cli: Cli, pipeline: Pipeline, make_repository: Make, *arguments: str
+) -> tuple[int, str]:
+    """How `mnemo index` ends, and what it says, when that command is given while it waits."""
     waiting = cli.start("index", str(make_repository({"a.py": PYTHON})), "--sample")
-    await_true(lambda: pipeline.sql("SELECT 1 FROM index_runs WHERE state = 'indexing'"))
-
-    cli("cancel", "--repo", "repository", "--yes")
-
+    await_true(lambda: pipeline.sql("SELECT 1 FROM snapshots WHERE state <> 'listing'"))
+    assert cli(*arguments, "--yes").code == 0
     stdout, stderr = waiting.communicate(timeout=WAIT_SECONDS)
-    assert waiting.returncode == 1
     assert stdout == ""
-    assert stderr.strip().endswith("cancelled this run")
+    return waiting.returncode, stderr.strip()

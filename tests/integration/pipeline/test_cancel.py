@@ -477,6 +477,26 @@ def test_a_snapshot_that_others_complete_is_not_complete_before_its_vectors_exis
     assert pipeline.receipt(asked)["vectors"] == {"text": 1, "code": 1, "failed": 0}
 
 
+def test_a_file_given_back_finishes_a_cancelled_index(
+    pipeline: Pipeline, make_repository: Make
+) -> None:
+    """The run that tries it again does all that is left, or it would never end."""
+    asked = pipeline.ask(make_repository({"a.py": PYTHON, "b.py": OTHER}))
+    pipeline.drain("discover")
+    cancel(pipeline, asked)
+    pipeline.sql(
+        "UPDATE blobs SET state = 'quarantined', batch_id = NULL"
+        " WHERE id = (SELECT min(id) FROM blobs)"
+    )
+
+    release(pipeline.runtime, "retry", Filter(), actor="jane@desk")
+    settle(pipeline.runtime)
+    finish(pipeline)
+
+    assert verify_repository(pipeline.runtime, "repository").ok
+    assert unfinished(pipeline.runtime.database) == []
+
+
 def test_files_that_another_model_was_to_embed_stay_sealed(
     pipeline: Pipeline, make_repository: Make
 ) -> None:
