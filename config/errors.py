@@ -17,6 +17,7 @@ MnemoError
 │   │   ├── UrlForbiddenError
 │   │   ├── NothingToIndexError
 │   │   └── UnknownRepositoryError
+│   ├── RunCancelledError           a person wants none of it any more
 │   ├── ConfigurationError          settings, versions or permissions are wrong
 │   └── ParseError                  one file cannot be parsed
 │       ├── ParseTimeoutError
@@ -138,6 +139,10 @@ class NothingToIndexError(BadInputError):
 
 class UnknownRepositoryError(BadInputError):
     """No repository of this name is indexed."""
+
+
+class RunCancelledError(PermanentError):
+    """Somebody cancelled this run."""
 
 
 class ConfigurationError(PermanentError):

@@ -30,7 +30,7 @@ UNRUNG = """
 """
 
 # One batch of each run first, then the second of each: a small repository behind a huge one
-# is served at once.
+# is served at once. What is just claimed or cancelled is left out: ringing waits for nobody.
 RING = text(f"""
 WITH due AS (
     SELECT id, row_number() OVER (PARTITION BY run_id ORDER BY id) AS turn
@@ -38,10 +38,13 @@ WITH due AS (
      WHERE stage = :stage AND state = 'pending' AND next_attempt_at <= now()
        AND {UNRUNG}
        AND {NOT_PAUSED}
-     ORDER BY turn, id LIMIT :limit)
+     ORDER BY turn, id LIMIT :limit),
+free AS (
+    SELECT id FROM batches WHERE id IN (SELECT id FROM due) AND state = 'pending'
+       FOR UPDATE SKIP LOCKED)
 UPDATE batches b SET rung_at = now()
-  FROM due, index_runs r
- WHERE b.id = due.id AND r.id = b.run_id AND b.state = 'pending'
+  FROM due, free, index_runs r
+ WHERE b.id = due.id AND free.id = b.id AND r.id = b.run_id
 RETURNING b.id, b.stage, r.correlation_id, due.turn
 """)
 

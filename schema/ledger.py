@@ -3,6 +3,7 @@
     pending ──claim──► leased ──advance──► pending (next stage) … ──finish──► done
        ▲                 │ postpone, lease expired
        └─────────────────┘ (attempt stays counted)            give up ──► failed
+                                         run cancelled (`cancellation.py`) ──► failed
 
 A claim commits `attempt + 1` and a fresh token before any work starts, so that whatever kills the
 worker is counted. All times are the database's.

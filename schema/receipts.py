@@ -6,6 +6,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from config.errors import BadInputError
+
 RECEIPT = text("""
 SELECT r.id, r.correlation_id, p.name, coalesce(s.ref, r.ref) AS ref, s.commit, s.id AS snapshot_id,
        r.state, r.counts AS run_counts, s.counts, r.error_class, r.last_error,
@@ -62,14 +64,20 @@ class Progress:
 
 
 def progress(connection: Connection, run_id: uuid.UUID) -> Progress:
-    """How far the run is, counted from the states of its contents."""
+    """How far the run is, counted from the states of its contents.
+
+    Raises:
+        BadInputError: there is no such run any more.
+    """
     run = connection.execute(
         text(
             "SELECT r.state, coalesce(s.state, 'listing') = 'listing' AS listing"
             " FROM index_runs r LEFT JOIN snapshots s ON s.id = r.snapshot_id WHERE r.id = :id"
         ),
         {"id": run_id},
-    ).one()
+    ).one_or_none()
+    if run is None:
+        raise BadInputError(f"the run {run_id} is gone: its repository was removed")
     return Progress(run.state, run.listing, *connection.execute(PROGRESS, {"id": run_id}).one())
 
 

@@ -69,6 +69,7 @@ SELECT n.repository_id, n.ref, n.worktree FROM index_runs n
    AND NOT EXISTS (SELECT 1 FROM index_runs later
                     WHERE later.repository_id = n.repository_id
                       AND later.ref IS NOT DISTINCT FROM n.ref
+                      AND later.state <> 'cancelled'
                       AND later.requested_at > n.requested_at)
    FOR UPDATE
 """)

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -21,11 +22,13 @@ from schema.migrate import migrate
 from tasks.runtime import Runtime
 from tests.commands import Cli, NewCli, make_cli
 from tests.harness import Pipeline, git
+from tests.machines import THOROUGH
 from workers.embedded.home import Endpoints, Home
 from workers.embedded.servers import Servers
 
 TEMPLATE = "mnemo_template"
 _numbers = itertools.count()
+hypothesis.settings.register_profile(THOROUGH)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -81,16 +81,16 @@ def index(
             print_json(receipt)
         else:
             print_receipt(receipt)
-        if sample and not as_json and receipt["state"] != "failed":
+        if sample and not as_json and receipt["state"] in ("succeeded", "partial"):
             _print_sample(runtime, receipt["repository"])
         return exit_code(receipt)
 
 
 def exit_code(receipt: dict[str, Any]) -> int:
-    """0 all done, 1 with failures, 2 the source was the problem, 3 something else was down."""
+    """0 all done, 1 in part or cancelled, 2 the source was the problem, 3 something was down."""
     if receipt["state"] == "succeeded":
         return EXIT_DONE
-    if receipt["state"] == "partial":
+    if receipt["state"] in ("partial", "cancelled"):
         return EXIT_FINISHED_WITH_FAILURES
     unavailable = str(receipt["error"]["class"]).endswith("UnavailableError")
     return EXIT_DEPENDENCY_DOWN if unavailable else EXIT_COULD_NOT_RUN
@@ -98,7 +98,7 @@ def exit_code(receipt: dict[str, Any]) -> int:
 
 def print_receipt(receipt: dict[str, Any]) -> None:
     """The receipt for people."""
-    if receipt["state"] == "failed":
+    if receipt["state"] in ("failed", "cancelled"):
         say(f"mnemo: {receipt['error']['message']}", style="red")
         return
     files, vectors, spent = receipt["files"], receipt["vectors"], receipt["seconds"]

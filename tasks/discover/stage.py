@@ -84,6 +84,9 @@ def _attach(runtime: Runtime, lease: Lease, run: Run, listing: Scan) -> bool:
             return False
         ledger.hold(connection, lease)
         runs.start_run(connection, run.id, newest.id)
+        if newest.state != "complete":
+            new_blobs = _take_up(runtime, connection, run, newest.id)
+            runs.add_counts(connection, run.id, {"new_blobs": new_blobs})
         ledger.finish(connection, lease)
         return True
 
@@ -91,6 +94,13 @@ def _attach(runtime: Runtime, lease: Lease, run: Run, listing: Scan) -> bool:
     if attached:
         log.info("discover.unchanged", repository=run.repository.name, commit=listing.commit)
     return attached
+
+
+def _take_up(runtime: Runtime, connection: Connection, run: Run, snapshot_id: int) -> int:
+    """Makes the run work on what nobody does, as after a cancelled run; returns how many files."""
+    found = batch_outstanding(runtime, connection, run.id, snapshot_id)
+    runs.announce(connection)
+    return sum(len(work.blobs) for work in found if work.stage == "parse")
 
 
 def _list(runtime: Runtime, lease: Lease, keeper: Keeper, run: Run, listing: Scan) -> None:
@@ -160,10 +170,12 @@ def _finish(
         newest = snapshots.newest_snapshot(connection, run.repository.id, listing.ref)
         if newest is not None and newest.identity == identity:
             snapshots.follow_instead(connection, run.id, newest.id)
+            followed = newest.id if newest.state != "complete" else None
         else:
             snapshots.finish_listing(connection, snapshot_id, identity.commit)
-            batch_outstanding(runtime, connection, run.id, snapshot_id)
-        runs.add_counts(connection, run.id, {"new_blobs": new_blobs})
+            followed = snapshot_id
+        taken = _take_up(runtime, connection, run, followed) if followed else 0
+        runs.add_counts(connection, run.id, {"new_blobs": new_blobs + taken})
         ledger.finish(connection, lease)
         runs.announce(connection)
 

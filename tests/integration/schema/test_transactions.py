@@ -110,7 +110,7 @@ def test_a_statement_that_takes_too_long_is_no_conflict(
         connection.execute(PAUSE)
         connection.execute(text("SELECT pg_sleep(60)"))
 
-    assert error_of(limited(sql_statement=SHORT), slow) is DatabaseUnavailableError
+    assert error_of(limited(sql_statement=SHORT, sql_lock=SHORT), slow) is DatabaseUnavailableError
     assert paused(database) == 0
 
 
