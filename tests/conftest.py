@@ -70,6 +70,14 @@ def database_url(endpoints: Endpoints) -> Iterator[str]:
     _drop(endpoints, name)
 
 
+@pytest.fixture(scope="module")
+def shared_database_url(endpoints: Endpoints) -> Iterator[str]:
+    """The same for all tests of a module, which fill it once and then only read."""
+    name = _create(endpoints, f"test_{next(_numbers)}", template=TEMPLATE)
+    yield _url(endpoints, name)
+    _drop(endpoints, name)
+
+
 @pytest.fixture
 def empty_database_url(endpoints: Endpoints) -> Iterator[str]:
     """The URL of a database that was never migrated."""
