@@ -14,10 +14,12 @@ from config.errors import BadInputError, DegradedError, EncoderUnavailableError
 from search.candidates import at_path, candidates, defining
 from search.coverage import Coverage, coverage
 from search.dense import Neighbour, search_dense
+from search.freshness import freshness
 from search.intent import intent
 from search.lexical import search_lexical
+from search.phrases import put_first, search_phrases, wanted
 from search.rank import Ranked, fold, fuse, rank
-from search.scope import LiveSnapshot, Scope, files, live_snapshots
+from search.scope import LiveSnapshot, Scope, files, live_snapshots, storable
 from search.weights import DEFAULT, Weights
 from tasks.embed.models import find
 from tasks.embed.vectors import Vectors
@@ -62,6 +64,7 @@ class Answer:
     coverage: dict[str, float]
     degraded: list[str]
     commits: dict[str, str]
+    snapshots: list[dict[str, Any]]
     results: list[Result]
 
     def to_json(self) -> dict[str, Any]:
@@ -71,9 +74,10 @@ class Answer:
 
 @dataclass(slots=True)
 class Arms:
-    """What each arm found, and the reasons why one is missing."""
+    """What each arm found, the chunks that hold what was quoted, and why something is missing."""
 
     hits: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    holding: list[int] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
 
 
@@ -117,30 +121,37 @@ class Searcher:
             DatabaseUnavailableError: PostgreSQL does not answer.
         """
         query = _checked(query, limit)
+        asked = wanted(query[:MAX_QUERY_CHARS])
         depth = max(DEPTH * limit, MIN_DEPTH)
         with self._runtime.database.reading() as connection:
             live = live_snapshots(connection, scope)
             covered = coverage(connection, live)
             arms = Arms()
+            if len(query) > MAX_QUERY_CHARS:
+                arms.degraded.append(f"only the first {MAX_QUERY_CHARS:,} characters were read")
             if mode in ("hybrid", "lexical"):
-                hits = search_lexical(connection, query, scope, depth)
+                hits = search_lexical(connection, asked.words, scope, depth)
                 arms.hits["lexical"] = [(hit.chunk_id, hit.score) for hit in hits]
+                arms.holding = search_phrases(connection, asked, scope, depth)
+                if asked.phrases and not arms.holding:
+                    arms.degraded.append(asked.missing())
             for space in SPACES if mode in ("hybrid", "vector") else ():
                 try:
-                    near = self._near(connection, query, scope, space, live, covered, depth)
+                    near = self._near(connection, asked.words, scope, space, live, covered, depth)
                 except DegradedError as exc:
                     if mode == "vector":
                         raise
                     arms.degraded.append(f"{space} vectors were not searched: {exc}")
                 else:
                     arms.hits[space] = [(hit.chunk_id, hit.distance) for hit in near]
-            results = self._ranked(connection, query, scope, arms, limit)
+            results = self._ranked(connection, asked.words, scope, arms, limit)
         return Answer(
-            query,
+            query[:MAX_QUERY_CHARS],
             mode,
-            {"lexical": covered.lexical, "text": covered.text, "code": covered.code},
+            covered.to_json(),
             arms.degraded + self._warnings(covered, mode),
             {snapshot.repository: snapshot.commit for snapshot in live},
+            freshness(live, covered),
             results,
         )
 
@@ -151,8 +162,10 @@ class Searcher:
         fused = fuse(arms.hits, asked.kind, self._weights)
         named = defining(connection, scope, asked)
         pathed = at_path(connection, scope, asked)
-        known = candidates(connection, scope, {i.chunk_id for i in fused} | {*named, *pathed})
+        ids = {i.chunk_id for i in fused} | {*named, *pathed, *arms.holding}
+        known = candidates(connection, scope, ids)
         ranked = rank(fused, asked, known, defining=named, at_path=pathed, weights=self._weights)
+        ranked = put_first(ranked, arms.holding)
         folded = dict(islice(fold(ranked, known).items(), limit))
         return _results(connection, scope, [i for i in ranked if i.chunk_id in folded], folded)
 
@@ -211,7 +224,7 @@ class Searcher:
 
 
 def _checked(query: str, limit: int) -> str:
-    query = query.replace("\0", " ").strip()[:MAX_QUERY_CHARS]
+    query = storable(query).strip()
     if not query:
         raise BadInputError("the query is empty")
     if not 1 <= limit <= MAX_LIMIT:

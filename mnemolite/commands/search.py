@@ -7,6 +7,7 @@ from rich.text import Text
 
 from config.errors import EXIT_DONE
 from config.scrub import one_line
+from mnemolite.freshness import say_freshness
 from mnemolite.output import line, print_json, say
 from mnemolite.session import open_runtime
 from search.query import Answer, Mode, Result, Searcher
@@ -35,6 +36,7 @@ def search(
         print_json(answer.to_json())
     else:
         print_results(answer)
+        say_freshness(answer.snapshots)
     return EXIT_DONE
 
 
