@@ -17,12 +17,21 @@ from tasks.parse.languages import LANGUAGES
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The filters of a search. `ref` None means each repository's default ref."""
+    """The filters of a search. `ref` None means each repository's default ref.
+
+    Raises:
+        BadInputError: a filter is text that nothing stored can have.
+    """
 
     repository: str | None = None
     ref: str | None = None
     language: str | None = None
     path: str | None = None
+
+    def __post_init__(self) -> None:
+        for given in (self.repository, self.ref, self.language, self.path):
+            if given is not None and given != storable(given):
+                raise BadInputError(f"nothing that is indexed can be called {given[:100]!r}")
 
     def parameters(self) -> dict[str, Any]:
         """What `FILES` binds."""
@@ -115,6 +124,11 @@ def live_snapshots(connection: Connection, scope: Scope) -> list[LiveSnapshot]:
     if not found and scope.ref is not None:
         raise BadInputError(f"no repository in scope has an indexed ref {scope.ref!r}")
     return found
+
+
+def storable(given: str) -> str:
+    """`given` as PostgreSQL takes it: NUL as a space, halves of characters as question marks."""
+    return given.replace("\0", " ").encode(errors="replace").decode()
 
 
 def like_pattern(glob: str) -> str:
