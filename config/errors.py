@@ -5,6 +5,7 @@ MnemoError
 │   ├── DatabaseUnavailableError
 │   ├── BrokerUnavailableError
 │   ├── RemoteUnavailableError      a git remote does not answer
+│   ├── CacheUnavailableError       slower without it, that is all
 │   ├── ConflictError               deadlock or serialization failure
 │   └── CircuitOpenError            a dependency that kept failing is left alone for a while
 ├── PermanentError              never tried again: somebody has to act
@@ -61,6 +62,10 @@ class BrokerUnavailableError(TransientError):
 
 class RemoteUnavailableError(TransientError):
     """The git remote does not answer."""
+
+
+class CacheUnavailableError(TransientError):
+    """The cache of query vectors does not answer."""
 
 
 class ConflictError(TransientError):

@@ -16,4 +16,7 @@ class Features(BaseModel):
         True, description="a dependency that keeps failing is left alone for a while"
     )
     error_tracking: bool = Field(True, description="failures are written to the table `errors`")
+    search_cache: bool = Field(
+        True, description="vectors of queries are kept in Redis for other processes"
+    )
     retry_queue: bool = Field(True, description="failed embeddings are tried again by themselves")

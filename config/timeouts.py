@@ -44,6 +44,9 @@ class Timeouts(BaseModel):
     )
     broker_connect: float = Field(3.0, gt=0, description="opening a broker connection")
     broker_socket: float = Field(10.0, gt=0, description="one broker round trip")
+    search_cache: float = Field(
+        0.1, gt=0, description="one question to the cache of query vectors, connecting included"
+    )
     heartbeat: float = Field(10.0, gt=0, description="how often a worker renews its lease")
     lease: float = Field(30.0, gt=0, description="a lease's life without renewal")
     reconcile: float = Field(10.0, gt=0, description="how often the reconciler looks, at the most")

@@ -20,6 +20,7 @@ from search.lexical import search_lexical
 from search.phrases import put_first, search_phrases, wanted
 from search.rank import Ranked, fold, fuse, rank
 from search.scope import LiveSnapshot, Scope, files, live_snapshots, storable
+from search.shared_vectors import SharedVectors
 from search.weights import DEFAULT, Weights
 from tasks.embed.models import find
 from tasks.embed.vectors import Vectors
@@ -111,6 +112,7 @@ class Searcher:
         self._runtime = runtime
         self._weights = weights
         self._vectors: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
+        self._shared = SharedVectors(runtime.settings, runtime.breakers.cache())
 
     def search(self, query: str, *, scope: Scope, mode: Mode = "hybrid", limit: int = 10) -> Answer:
         """The best pieces of code for `query`.
@@ -173,7 +175,11 @@ class Searcher:
         """The query's vector; the same question is encoded once."""
         key = (self._runtime.model(space).key, query)
         if key not in self._vectors:
-            self._vectors[key] = self._runtime.encoder(space).encode_query(query)
+            shared = self._shared.get(*key)
+            if shared is None:
+                shared = self._runtime.encoder(space).encode_query(query)
+                self._shared.put(*key, shared)
+            self._vectors[key] = shared
             if len(self._vectors) > QUERY_VECTORS:
                 self._vectors.popitem(last=False)
         self._vectors.move_to_end(key)

@@ -97,6 +97,7 @@ def settings(database_url: str, endpoints: Endpoints, tmp_path: Path) -> Setting
             "encoder": "hash",
             "retry_base": 0.01,
             "retry_cap": 0.02,
+            "features": {"search_cache": False},  # tests share the broker, not what they ask
         }
     )
 
