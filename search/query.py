@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 
 from config.errors import BadInputError, DegradedError, EncoderUnavailableError
 from search.candidates import at_path, candidates, defining
+from search.context import Context, widened
 from search.coverage import Coverage, coverage
 from search.dense import Neighbour, search_dense
 from search.freshness import freshness
@@ -33,6 +34,7 @@ MAX_QUERY_CHARS = 4_000
 DEPTH = 5  # each arm gives this many times the hits that are asked for (semble)
 MIN_DEPTH = 50  # a short list is ranked as well as the top of a long one
 MAX_OTHERS = 10
+SHARED_DEFINITIONS = 3  # so many chunks are looked at for each definition that is asked for
 QUERY_VECTORS = 1_024  # kept, at 1.5 kB each
 
 
@@ -40,7 +42,8 @@ QUERY_VECTORS = 1_024  # kept, at 1.5 kB each
 class Result:
     """A piece of code that answers, and why it stands where it does.
 
-    `also` names up to `MAX_OTHERS` other places of the same code, in forks and copies.
+    `also` names up to `MAX_OTHERS` other places of the same code, in forks and copies. `matched` is
+    empty for a chunk; for a definition it has the first and last line of each chunk found in it.
     """
 
     repository: str
@@ -54,6 +57,14 @@ class Result:
     signals: dict[str, Any]
     content: str
     also: list[dict[str, str]]
+    matched: list[list[int]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `mnemo search --json` prints it."""
+        document = asdict(self)
+        if not self.matched:
+            del document["matched"]
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +81,7 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         """As `mnemo search --json` prints it."""
-        return asdict(self)
+        return asdict(self) | {"results": [result.to_json() for result in self.results]}
 
 
 @dataclass(slots=True)
@@ -114,8 +125,16 @@ class Searcher:
         self._vectors: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
         self._shared = SharedVectors(runtime.settings, runtime.breakers.cache())
 
-    def search(self, query: str, *, scope: Scope, mode: Mode = "hybrid", limit: int = 10) -> Answer:
-        """The best pieces of code for `query`.
+    def search(
+        self,
+        query: str,
+        *,
+        scope: Scope,
+        mode: Mode = "hybrid",
+        limit: int = 10,
+        context: Context = "chunk",
+    ) -> Answer:
+        """The best pieces of code for `query`: chunks, or the definitions around them.
 
         Raises:
             BadInputError: the query is empty, or a filter names something that does not exist.
@@ -146,7 +165,7 @@ class Searcher:
                     arms.degraded.append(f"{space} vectors were not searched: {exc}")
                 else:
                     arms.hits[space] = [(hit.chunk_id, hit.distance) for hit in near]
-            results = self._ranked(connection, asked.words, scope, arms, limit)
+            results = self._ranked(connection, asked.words, scope, arms, limit, context)
         return Answer(
             query[:MAX_QUERY_CHARS],
             mode,
@@ -158,7 +177,13 @@ class Searcher:
         )
 
     def _ranked(
-        self, connection: Connection, query: str, scope: Scope, arms: Arms, limit: int
+        self,
+        connection: Connection,
+        query: str,
+        scope: Scope,
+        arms: Arms,
+        limit: int,
+        context: Context,
     ) -> list[Result]:
         asked = intent(query)
         fused = fuse(arms.hits, asked.kind, self._weights)
@@ -168,8 +193,13 @@ class Searcher:
         known = candidates(connection, scope, ids)
         ranked = rank(fused, asked, known, defining=named, at_path=pathed, weights=self._weights)
         ranked = put_first(ranked, arms.holding)
-        folded = dict(islice(fold(ranked, known).items(), limit))
-        return _results(connection, scope, [i for i in ranked if i.chunk_id in folded], folded)
+        many = limit if context == "chunk" else SHARED_DEFINITIONS * limit
+        folded = dict(islice(fold(ranked, known).items(), many))
+        ranked = [item for item in ranked if item.chunk_id in folded]
+        results = _results(connection, scope, ranked, folded)
+        if context == "symbol":
+            results = widened(connection, [item.chunk_id for item in ranked], results)
+        return results[:limit]
 
     def _vector(self, query: str, space: str) -> Vectors:
         """The query's vector; the same question is encoded once."""
