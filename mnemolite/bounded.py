@@ -48,9 +48,9 @@ def fitted(
 ) -> dict[str, Any]:
     """The answer of a search, cut to a budget; it says what was cut.
 
-    Contents are cut first, all to the same length, around the lines that matched; then signals and
-    the commits of repositories without a result go; then results, from the end; then the rest of
-    the document, the longest part first.
+    First go the commits of repositories without a result; then contents are cut, all to the same
+    length, around the lines that matched; then signals go; then results, from the end; then the
+    rest of the document, the longest part first.
 
     Args:
         document: with `results`, each with `content` and its lines.
@@ -64,8 +64,9 @@ def fitted(
     results = document["results"]
     if fits(document):
         return document
+    document = _of_its_repositories(document)
     if not fits(_cut(document, len(results), SHORTEST)):
-        document = _lean(document)
+        document = _without_signals(document)
     kept = _most(lambda n: fits(_cut(document, n, SHORTEST)), len(results))
     if kept:
         tokens = _most(lambda n: fits(_cut(document, kept, n)), budget, SHORTEST)
@@ -87,7 +88,7 @@ def _cut(document: dict[str, Any], kept: int, tokens: int) -> dict[str, Any]:
         document
         | {"results": results}
         | ({"left_out": left_out} if left_out else {})
-        | ({"clipped": document.get("clipped", {}) | {"contents": short}} if short else {})
+        | ({"clipped": _counted(document, "contents", short)} if short else {})
     )
 
 
@@ -101,20 +102,24 @@ def _shortened(result: dict[str, Any], tokens: int) -> dict[str, Any]:
     return result | {"content": content, "clipped": True, "shows": [start + first, start + last]}
 
 
-def _lean(document: dict[str, Any]) -> dict[str, Any]:
-    """Without signals, and without the commits of repositories that have no result."""
-    results = document["results"]
-    named = {result["repository"] for result in results}
+def _of_its_repositories(document: dict[str, Any]) -> dict[str, Any]:
+    """Without the commits of repositories that have no result."""
+    named = {result["repository"] for result in document["results"]}
     commits = {k: v for k, v in document.get("commits", {}).items() if k in named}
     snapshots = [s for s in document.get("snapshots", []) if s["repository"] in named]
-    kept = {"commits": commits, "snapshots": snapshots}
-    gone = {key: len(document[key]) - len(kept[key]) for key in kept if key in document}
-    gone["signals"] = sum(bool(result.get("signals")) for result in results)
-    clipped = {key: number for key, number in gone.items() if number}
-    shown = {key: kept[key] for key in kept if key in clipped}
-    if "signals" in clipped:
-        shown["results"] = [result | {"signals": {}} for result in results]
-    return document | shown | ({"clipped": clipped} if clipped else {})
+    for key, kept in (("commits", commits), ("snapshots", snapshots)):
+        gone = len(document.get(key, ())) - len(kept)
+        if gone:
+            document = document | {key: kept, "clipped": _counted(document, key, gone)}
+    return document
+
+
+def _without_signals(document: dict[str, Any]) -> dict[str, Any]:
+    had = sum(bool(result.get("signals")) for result in document["results"])
+    if not had:
+        return document
+    results = [result | {"signals": {}} for result in document["results"]]
+    return document | {"results": results, "clipped": _counted(document, "signals", had)}
 
 
 def _emptied(document: dict[str, Any]) -> dict[str, Any]:
@@ -123,9 +128,14 @@ def _emptied(document: dict[str, Any]) -> dict[str, Any]:
         k: v for k, v in document.items() if k != "clipped" and isinstance(v, str | list | dict)
     }
     key = max(parts, key=lambda name: len(render(parts[name])))
-    clipped = document.get("clipped", {})
-    gone = clipped.get(key, 0) + len(parts[key])
-    return document | {key: type(parts[key])(), "clipped": clipped | {key: gone}}
+    empty = type(parts[key])()
+    return document | {key: empty, "clipped": _counted(document, key, len(parts[key]))}
+
+
+def _counted(document: dict[str, Any], key: str, gone: int) -> dict[str, int]:
+    """`clipped`, with so many more of `key`."""
+    clipped: dict[str, int] = document.get("clipped", {})
+    return clipped | {key: clipped.get(key, 0) + gone}
 
 
 def _most(holds: Callable[[int], bool], most: int, least: int = 0) -> int:

@@ -28,6 +28,7 @@ MAX_CONTEXT = 10
 MAX_OTHERS = 10
 BATCH = 32  # sources at a time, of at most 2 MiB each
 LAST_SHARE = 0.1  # of the time, kept to look up places and symbols
+LAST_SECONDS = 1.0  # and at least these: what was found is no answer without its places
 MIN_STATEMENT_MS = 50
 
 
@@ -204,7 +205,7 @@ def grep(
     live = live_snapshots(connection, scope)
     search.run(connection, scope)
     listing = [f"{s.repository} is still being listed" for s in live if s.state == "listing"]
-    limit_statements(connection, 1_000 * LAST_SHARE * seconds)
+    limit_statements(connection, 1_000 * max(LAST_SECONDS, LAST_SHARE * seconds))
     return Found(
         pattern,
         not (search.reasons or listing),

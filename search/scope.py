@@ -47,7 +47,7 @@ class Scope:
 class LiveSnapshot:
     """A snapshot that searches of this scope read.
 
-    `indexed_at` is when it got its last state that answers better, `age_s` the seconds since.
+    `indexed_at` is when it was complete, else parsed, else begun; `age_s` the seconds since.
     """
 
     id: int

@@ -129,10 +129,14 @@ def test_an_answer_that_fits_is_left_alone() -> None:
 
 def test_contents_are_cut_before_results_are_left_out() -> None:
     """Around the lines that were found, and the result says which it shows."""
-    cut = fitted({"results": [result(number, 1_000) for number in range(5)]}, 1_500)
+    signals = {"lexical": {"rank": 1}}
+    results = [result(number, 1_000) | {"signals": signals} for number in range(5)]
+
+    cut = fitted({"results": results}, 1_500)
 
     assert len(cut["results"]) == 5
     assert cut["clipped"] == {"contents": 5}
+    assert cut["results"][0]["signals"] == signals
     first, last = cut["results"][0]["shows"]
     assert 500 < first < 600 < last < 700
     assert cut["results"][0]["content"].startswith(f"line {first}\n")
