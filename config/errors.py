@@ -6,6 +6,7 @@ MnemoError
 │   │   └── DatabaseFullError       its disk: costs no attempt, for nobody's work is to blame
 │   ├── BrokerUnavailableError
 │   ├── RemoteUnavailableError      a git remote does not answer
+│   ├── CacheUnavailableError       slower without it, that is all
 │   ├── ConflictError               lost a race for rows: the same transaction may succeed at once
 │   ├── StaleReadError              what was read has changed: it must be read again
 │   ├── DeadlineExceededError       it took too long and was killed: a busy machine, perhaps
@@ -74,6 +75,10 @@ class BrokerUnavailableError(TransientError):
 
 class RemoteUnavailableError(TransientError):
     """The git remote does not answer."""
+
+
+class CacheUnavailableError(TransientError):
+    """The cache of query vectors does not answer."""
 
 
 class ConflictError(TransientError):

@@ -99,6 +99,9 @@ class Timeouts(BaseModel):
     )
     broker_connect: Seconds = Field(3.0, description="opening a broker connection")
     broker_socket: Seconds = Field(10.0, description="one broker round trip")
+    search_cache: Seconds = Field(
+        0.1, description="one question to the cache of query vectors, connecting included"
+    )
     heartbeat: Seconds = Field(10.0, description="how often a worker renews its lease")
     lease: Seconds = Field(30.0, description="a lease's life without renewal")
     reconcile: Seconds = Field(10.0, description="how often the reconciler looks, at the most")

@@ -20,9 +20,14 @@ stdout = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatt
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def as_json(document: object) -> str:
+    """A document as it is printed."""
+    return json.dumps(document, ensure_ascii=False, default=str) + "\n"
+
+
 def print_json(document: object) -> None:
     """Exactly one JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(as_json(document))
 
 
 def say(message: str, style: str = "") -> None:

@@ -73,6 +73,14 @@ def database_url(endpoints: Endpoints) -> Iterator[str]:
     _drop(endpoints, name)
 
 
+@pytest.fixture(scope="module")
+def shared_database_url(endpoints: Endpoints) -> Iterator[str]:
+    """The same for all tests of a module, which fill it once and then only read."""
+    name = _create(endpoints, f"test_{next(_numbers)}", template=TEMPLATE)
+    yield _url(endpoints, name)
+    _drop(endpoints, name)
+
+
 @pytest.fixture
 def empty_database_url(endpoints: Endpoints) -> Iterator[str]:
     """The URL of a database that was never migrated."""
@@ -92,6 +100,7 @@ def settings(database_url: str, endpoints: Endpoints, tmp_path: Path) -> Setting
             "encoder": "hash",
             "retry_base": 0.01,
             "retry_cap": 0.02,
+            "features": {"search_cache": False},  # tests share the broker, not what they ask
         }
     )
 
