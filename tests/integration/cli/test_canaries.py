@@ -47,11 +47,14 @@ Make = Callable[..., Path]
 Run = Callable[..., str]
 GITHUB = CANARIES["github-token"][0]
 
-# What must be found nowhere. Lexemes are in lower case.
-NEEDLES = {token.lower() for _, token in TOKENS} | {
-    secret.lower() for _, secret in PERSONAL.values()
-}
-NEEDLES |= {secret.lower() for _, _, secret in IN_CONTEXT} | {"c4nary", "jcanary"}
+# What must be found nowhere, lexemes being in lower case. Shorter ones are parts of words.
+SECRETS = [
+    *(token for _, token in TOKENS),
+    *(secret for _, _, secret in IN_CONTEXT),
+    *(secret for _, secret in PERSONAL.values()),
+    *("c4NaRy", "jcanary"),
+]
+NEEDLES = {secret.lower() for secret in SECRETS if len(secret) > 5}
 
 # In code: only what is redacted there. In a message: everything.
 SOURCE = "\n".join(
@@ -260,10 +263,10 @@ def test_planted_secrets_are_found_nowhere(
     outputs["no ref"] = mnemo("index", str(repository), "--no-wait", "--ref", "none")
     outputs["value"] = mnemo("search", "x", "--limit", GITHUB)
     outputs["term"] = mnemo("failed", "list", "--where", f"what={GITHUB}")
-    for arguments in (("health",), ("health", "--json"), ("doctor",), ("status", "--json")):
-        outputs[f"{arguments}, broker down"] = mnemo(
-            *arguments, MNEMO_BROKER_URL="redis://jcanary:c4NaRy-pw@127.0.0.1:1/0"
-        )
+    outputs["broker down"] = mnemo(
+        "health", "--json", MNEMO_BROKER_URL="redis://jcanary:c4NaRy-pw@127.0.0.1:1/0"
+    )
+    for arguments in (("health",), ("doctor",), ("status", "--json")):
         outputs[f"{arguments}, database down"] = mnemo(
             *arguments, MNEMO_DATABASE_URL="postgresql://jcanary:c4NaRy-pw@127.0.0.1:1/mnemo"
         )
