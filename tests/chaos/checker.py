@@ -78,6 +78,13 @@ SELECT format('blob %s is %s, its batch is %s', b.id, b.state, coalesce(w.state,
         SELECT 1 FROM snapshot_files f JOIN snapshots s ON s.id = f.snapshot_id
           JOIN index_runs r ON r.snapshot_id = s.id
          WHERE f.blob_id = b.id AND r.state = 'indexing' AND s.state <> 'listing'))""",
+    "a batch of a cancelled run goes on": """
+SELECT format('batch %s is %s', b.id, b.state)
+  FROM batches b JOIN index_runs r ON r.id = b.run_id
+ WHERE r.state = 'cancelled' AND b.state IN ('pending', 'leased')""",
+    "a manifest that nobody writes": """
+SELECT format('snapshot %s', s.id) FROM snapshots s WHERE s.state = 'listing' AND NOT EXISTS (
+    SELECT 1 FROM index_runs r WHERE r.snapshot_id = s.id AND r.state = 'indexing')""",
     "a chunk has neither vector nor failure": """
 SELECT format('blob %s, chunk %s, %s', b.id, c.ordinal, want.space)
   FROM snapshots s JOIN snapshot_files f ON f.snapshot_id = s.id

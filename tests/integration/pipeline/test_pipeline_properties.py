@@ -19,10 +19,11 @@ from hypothesis.stateful import (
     initialize,
     invariant,
     multiple,
+    precondition,
     rule,
     run_state_machine_as_test,
 )
-from hypothesis.strategies import integers, sampled_from, tuples
+from hypothesis.strategies import integers, lists, sampled_from, tuples
 from pydantic import SecretStr
 
 from config import failpoints
@@ -57,13 +58,16 @@ VERSIONS = (
     {"b.py": BETA, "c.md": GAMMA, "copy.py": ALPHA, "empty.py": ""},
 )
 NAMES = ("git", "folder")
-FAULTS = (
-    *("discover.begin", "discover.piece", "discover.finish.done", "parse.commit"),
-    *("parse.commit.done", "parse.settle", "encode", "embed.commit.done", "persist.commit"),
-    "settle",
-)
+FAULTS = {  # where a stage may fail, or be told so after it succeeded
+    "discover": ("discover.begin", "discover.piece", "discover.finish.done", "settle"),
+    "parse": ("store_parsed", "parse.commit", "parse.commit.done", "parse.settle"),
+    "embed": ("encode", "store_vectors", "embed.commit", "embed.commit.done"),
+    "persist": ("seal", "persist.commit", "persist.commit.done", "settle"),
+}
 VERSION = sampled_from(range(len(VERSIONS)))
 ANY = integers(0, 9)  # one of those that there are
+BEFORE = lists(ANY, max_size=4)  # the batches that are done before something happens
+SLOW = 2  # batches that are held by somebody who does nothing, at the most
 PATIENCE = 50  # rounds in which all work must end
 
 
@@ -145,106 +149,126 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.world.wipe()
         self.versions = dict.fromkeys(NAMES, 0)
+        self.removed = False
         self.ended: dict[uuid.UUID, str] = {}
         self.resting: dict[int, str] = {}
 
-    @initialize(target=run, versions=tuples(VERSION, VERSION))
-    def begin(self, versions: tuple[int, int]) -> object:
-        """Both sources are asked for at about the same time."""
-        return multiple(*map(self.ask, NAMES, versions))
+    @initialize(target=run, before=BEFORE, versions=tuples(VERSION, VERSION))
+    def begin(self, before: list[int], versions: tuple[int, int]) -> object:
+        """Both sources are asked for, the second perhaps while the first is at work."""
+        first = self.ask([], NAMES[0], versions[0])
+        return multiple(first, self.ask(before, NAMES[1], versions[1]))
 
-    @rule(target=run, name=sampled_from(NAMES), version=VERSION)
-    def ask(self, name: str, version: int) -> uuid.UUID:
+    @rule(target=run, before=BEFORE, name=sampled_from(NAMES), version=VERSION)
+    def ask(self, before: list[int], name: str, version: int) -> uuid.UUID:
         """A source is to be indexed: for the first time, changed, unchanged, or as it once was."""
+        self._work(before)
         self.versions[name] = version
         return self._ask(name)
 
-    @rule(which=ANY, steps=sampled_from((1, 1, 2, 4)))
-    def work(self, which: int, steps: int) -> None:
-        """Workers do some of what is due, one batch after another."""
-        for _ in range(steps):
-            for batch in self._chosen(which):
-                work(self.world.runtime, batch.stage, batch.id)
-
-    @rule(target=lease, which=ANY)
-    def claim(self, which: int) -> object:
+    @rule(before=BEFORE, target=lease, which=ANY)
+    def claim(self, before: list[int], which: int) -> object:
         """A worker takes a batch, and is slow or dead."""
-        leases = [self._claim(batch.id, batch.stage) for batch in self._chosen(which)]
-        return multiple(*leases)
+        self._work(before)
+        if len(self.world.pipeline.sql("SELECT 1 FROM batches WHERE state = 'leased'")) >= SLOW:
+            return multiple()
+        return multiple(*[self._claim(batch) for batch in self._chosen(which)])
 
-    @rule(lease=consumes(lease))
-    def go_on(self, lease: Lease) -> None:
+    @rule(before=BEFORE, lease=consumes(lease))
+    def go_on(self, before: list[int], lease: Lease) -> None:
         """A slow worker does what it took, if that is still its own."""
+        self._work(before)
         held = self.world.pipeline.sql(
             "SELECT 1 FROM batches WHERE lease_token = :token AND lease_until > now()",
             token=lease.token,
         )
         assert work_on(self.world.runtime, lease) == bool(held)
 
-    @rule(lease=lease)
-    def die(self, lease: Lease) -> None:
+    @rule(before=BEFORE, lease=lease)
+    def die(self, before: list[int], lease: Lease) -> None:
         """A worker is silent for too long."""
+        self._work(before)
         self._expire(lease)
 
-    @rule()
-    def reconcile(self) -> None:
+    @rule(before=BEFORE, which=ANY, times=integers(1, 3))
+    def kill(self, before: list[int], which: int, times: int) -> None:
+        """Workers die with a batch in hand, one after another."""
+        self._work(before)
+        for _ in range(times):
+            for batch in self._chosen(which):
+                self._expire(self._claim(batch))
+                self.world.reconciler.rescue()
+
+    @rule(before=BEFORE)
+    def reconcile(self, before: list[int]) -> None:
         """The reconciler takes back what the dead held, and closes what is done."""
+        self._work(before)
         self.world.reconciler.rescue()
         settle(self.world.runtime)
 
-    @rule(which=ANY, stage=sampled_from(tuple(STAGES)))
-    def redeliver(self, which: int, stage: str) -> None:
+    @rule(before=BEFORE, which=ANY, stage=sampled_from(tuple(STAGES)))
+    def redeliver(self, before: list[int], which: int, stage: str) -> None:
         """A message comes late, twice, or for another stage."""
+        self._work(before)
         rows = self.world.pipeline.sql("SELECT id FROM batches ORDER BY id")
         for batch in rows[which : which + 1]:
             work(self.world.runtime, stage, batch.id)
 
-    @rule(which=ANY, fault=sampled_from(FAULTS))
-    def fail(self, which: int, fault: str) -> None:
+    @rule(before=BEFORE, which=ANY, place=integers(0, 3))
+    def fail(self, before: list[int], which: int, place: int) -> None:
         """A worker fails, or is told so after it succeeded."""
-        failpoints.arm(f"{fault}=error")
-        try:
-            self.work(which, 1)
-        finally:
-            failpoints.arm("")
+        self._work(before)
+        for batch in self._chosen(which):
+            failpoints.arm(f"{FAULTS[batch.stage][place]}=error")
+            try:
+                work(self.world.runtime, batch.stage, batch.id)
+            finally:
+                failpoints.arm("")
 
-    @rule()
-    def replay(self) -> None:
+    @rule(before=BEFORE)
+    def replay(self, before: list[int]) -> None:
         """What had failed to be embedded is tried again."""
+        self._work(before)
         self.world.replay()
 
-    @rule(run=run)
-    def cancel(self, run: uuid.UUID) -> None:
+    @rule(before=BEFORE, run=run)
+    def cancel(self, before: list[int], run: uuid.UUID) -> None:
         """Somebody wants none of a run any more."""
+        self._work(before)
         found = self.world.pipeline.sql("SELECT state FROM index_runs WHERE id = :id", id=run)
         for row in found:  # none, where its repository was removed
             cancelled = cancel_run(self.world.runtime, run, actor="t")
             assert cancelled == (row.state in ("pending", "indexing"))
 
-    @rule(which=ANY, run=run)
-    def cancel_meanwhile(self, which: int, run: uuid.UUID) -> None:
+    @rule(before=BEFORE, which=ANY, run=run)
+    def cancel_meanwhile(self, before: list[int], which: int, run: uuid.UUID) -> None:
         """The same, while a worker is in the middle of a stage of this run or another one."""
+        self._work(before)
         for batch in self._chosen(which):
-            lease = self._claim(batch.id, batch.stage)
-            keeper = Interrupted(self.world.runtime, lease, lambda: self.cancel(run))
+            lease = self._claim(batch)
+            keeper = Interrupted(self.world.runtime, lease, lambda: self.cancel([], run))
             try:
                 STAGES[lease.stage](self.world.runtime, lease, keeper)
             except LeaseLostError:
                 assert lease.run_id == run
 
-    @rule(which=ANY)
-    def freeze(self, which: int) -> None:
+    @rule(before=BEFORE, which=ANY)
+    def freeze(self, before: list[int], which: int) -> None:
         """A worker stops in the middle of a stage; another one has done it when it wakes up."""
+        self._work(before)
         for batch in self._chosen(which):
-            lease = self._claim(batch.id, batch.stage)
+            lease = self._claim(batch)
             keeper = Interrupted(self.world.runtime, lease, lambda: self._replace(lease))  # noqa: B023 - called in this round
             with suppress(LeaseLostError):
                 STAGES[lease.stage](self.world.runtime, lease, keeper)
                 assert keeper.act, "a stale worker wrote"
 
-    @rule(name=sampled_from(NAMES))
-    def remove(self, name: str) -> None:
-        """A repository is removed, whatever is under way."""
+    @precondition(lambda self: not self.removed)
+    @rule(before=BEFORE, name=sampled_from(NAMES))
+    def remove(self, before: list[int], name: str) -> None:
+        """A repository is removed, whatever is under way; once, as it ends so much."""
+        self._work(before)
+        self.removed = True
         with suppress(UnknownRepositoryError):
             with self.world.runtime.database.reading() as connection:
                 repository = runs.get_repository(connection, name)
@@ -298,6 +322,12 @@ class Life(RuleBasedStateMachine):
         self.world.turn(name, self.versions[name])
         return self.world.pipeline.ask(self.world.folder / name).run_id
 
+    def _work(self, picks: list[int]) -> None:
+        """Workers do one batch after another."""
+        for which in picks:
+            for batch in self._chosen(which):
+                work(self.world.runtime, batch.stage, batch.id)
+
     def _chosen(self, which: int) -> Sequence[Any]:
         """One of the batches that are due; none where there is none."""
         due = self.world.pipeline.sql(
@@ -306,9 +336,9 @@ class Life(RuleBasedStateMachine):
         )
         return due and [due[which % len(due)]]
 
-    def _claim(self, batch_id: int, stage: str) -> Lease:
+    def _claim(self, batch: Any) -> Lease:
         with self.world.runtime.database.transaction() as connection:
-            lease = ledger.claim(connection, batch_id, stage, worker="w", seconds=60)
+            lease = ledger.claim(connection, batch.id, batch.stage, worker="w", seconds=60)
         assert lease is not None
         return lease
 
@@ -368,4 +398,4 @@ def test_no_order_of_events_breaks_the_index(world: World) -> None:
     digests = tuple(undisturbed(world, version) for version in range(len(VERSIONS)))
     machine = type("TestedLife", (Life,), {"world": world, "digests": digests})
 
-    run_state_machine_as_test(machine, settings=effort(quick=15, thorough=150, steps=30))
+    run_state_machine_as_test(machine, settings=effort(quick=30, thorough=150, steps=20))
