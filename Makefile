@@ -53,6 +53,8 @@ test: setup-dev ## run every test
 	@$(BIN)/pytest
 
 chaos: setup-dev ## break everything for half an hour (docs/reliability.md)
+	@$(BIN)/pytest --hypothesis-profile=thorough tests/integration/schema/test_ledger_properties.py \
+	  tests/integration/pipeline/test_pipeline_properties.py
 	@$(BIN)/python -m tests.chaos.campaign
 
 rabbitmq: setup-dev ## install RabbitMQ (Debian, Ubuntu) and test with it as the broker

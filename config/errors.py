@@ -3,9 +3,13 @@
 MnemoError
 ├── TransientError              try again later: the ledger reschedules the work
 │   ├── DatabaseUnavailableError
+│   │   └── DatabaseFullError       its disk: costs no attempt, for nobody's work is to blame
 │   ├── BrokerUnavailableError
 │   ├── RemoteUnavailableError      a git remote does not answer
-│   ├── ConflictError               deadlock or serialization failure
+│   ├── CacheUnavailableError       slower without it, that is all
+│   ├── ConflictError               lost a race for rows: the same transaction may succeed at once
+│   ├── StaleReadError              what was read has changed: it must be read again
+│   ├── DeadlineExceededError       it took too long and was killed: a busy machine, perhaps
 │   └── CircuitOpenError            a dependency that kept failing is left alone for a while
 ├── PermanentError              never tried again: somebody has to act
 │   ├── BadInputError               what was asked for cannot be done
@@ -14,10 +18,12 @@ MnemoError
 │   │   ├── UrlForbiddenError
 │   │   ├── NothingToIndexError
 │   │   └── UnknownRepositoryError
+│   ├── RunCancelledError           a person wants none of it any more
 │   ├── ConfigurationError          settings, versions or permissions are wrong
 │   └── ParseError                  one file cannot be parsed
 │       ├── ParseTimeoutError
 │       ├── ParserCrashedError
+│       ├── FileBudgetError         all attempts together took too long
 │       └── WorkerDeathError        whoever had it in hand died
 ├── DegradedError               the work goes on without this part
 │   ├── EncoderUnavailableError     no model, no memory: chunks land without vectors
@@ -26,9 +32,13 @@ MnemoError
 
 A driver's exception is translated where it is caught (`raise … from exc`); outside those edges
 only this tree travels. The first line of an error's docstring is its message when none is given.
+
+Messages end up in the database, in logs and on screens, so they are scrubbed where they are made.
 """
 
 from typing import ClassVar
+
+from config.scrub import scrub
 
 EXIT_DONE = 0
 EXIT_FINISHED_WITH_FAILURES = 1
@@ -42,7 +52,7 @@ class MnemoError(Exception):
     exit_code: ClassVar[int] = EXIT_COULD_NOT_RUN
 
     def __init__(self, message: str | None = None) -> None:
-        super().__init__(message or (self.__doc__ or "").partition("\n")[0])
+        super().__init__(scrub(message or (self.__doc__ or "").partition("\n")[0]))
 
 
 class TransientError(MnemoError):
@@ -55,6 +65,10 @@ class DatabaseUnavailableError(TransientError):
     """PostgreSQL does not answer."""
 
 
+class DatabaseFullError(DatabaseUnavailableError):
+    """PostgreSQL's disk is full."""
+
+
 class BrokerUnavailableError(TransientError):
     """The message broker does not answer."""
 
@@ -63,8 +77,31 @@ class RemoteUnavailableError(TransientError):
     """The git remote does not answer."""
 
 
+class CacheUnavailableError(TransientError):
+    """The cache of query vectors does not answer."""
+
+
 class ConflictError(TransientError):
-    """Another transaction touched the same rows: deadlock or serialization failure."""
+    """Another transaction had the same rows: deadlock, serialization failure or lock timeout."""
+
+
+class StaleReadError(TransientError):
+    """What this work was made from has changed meanwhile: it must be read again."""
+
+
+class DeadlineExceededError(TransientError):
+    """It took longer than its limit and was ended.
+
+    Transient, because time depends on what else the machine does: whoever tries again counts.
+    `operation` names the limit (`config/timeouts.py`), `seconds` is what it allowed.
+    """
+
+    def __init__(
+        self, message: str | None = None, *, operation: str = "", seconds: float = 0.0
+    ) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.seconds = seconds
 
 
 class CircuitOpenError(TransientError):
@@ -109,6 +146,10 @@ class UnknownRepositoryError(BadInputError):
     """No repository of this name is indexed."""
 
 
+class RunCancelledError(PermanentError):
+    """Somebody cancelled this run."""
+
+
 class ConfigurationError(PermanentError):
     """The settings or the installation are wrong."""
 
@@ -123,6 +164,10 @@ class ParseTimeoutError(ParseError):
 
 class ParserCrashedError(ParseError):
     """The parser process died on this file."""
+
+
+class FileBudgetError(ParseError):
+    """All attempts at this file together took longer than its budget."""
 
 
 class WorkerDeathError(ParseError):

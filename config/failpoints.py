@@ -39,6 +39,7 @@ OPERATIONS = {
     "settle": "the commit that completes snapshots and closes runs",
     "postpone": "the commit that gives a batch back for a later attempt",
     "give_up": "the commit that ends a batch whose attempts are used up",
+    "cancel": "the commit that cancels a run",
     "expire": "the commit that takes batches back from silent workers",
     "ring": "the commit that marks doorbells as rung",
     "unring": "the commit that takes back doorbells that were not sent",

@@ -16,4 +16,15 @@ class Features(BaseModel):
         True, description="a dependency that keeps failing is left alone for a while"
     )
     error_tracking: bool = Field(True, description="failures are written to the table `errors`")
+    search_cache: bool = Field(
+        True, description="vectors of queries are kept in Redis for other processes"
+    )
     retry_queue: bool = Field(True, description="failed embeddings are tried again by themselves")
+    timeouts: bool = Field(
+        True, description="work has limits of time; off: a day each, leases and pauses as ever"
+    )
+    strict_transactions: bool = Field(
+        True,
+        description="every commit waits for the disk; off: a crash of the PostgreSQL server may"
+        " undo the last parse and persist commits, which are then done again",
+    )

@@ -6,8 +6,10 @@ through every worker: `bind` it once, and each line of that task has it.
 
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -60,6 +62,10 @@ def setup_logging(settings: Settings, *, process: str) -> None:
     for chatty in ("celery.worker.strategy", "celery.app.trace", "httpx", "alembic"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
     structlog.contextvars.bind_contextvars(process=process)
+    # an event that cannot be written would be printed as it is, with its traceback
+    logging.raiseExceptions = False
+    sys.excepthook = _crashed
+    threading.excepthook = _thread_crashed
 
 
 def get_logger(area: str) -> structlog.stdlib.BoundLogger:
@@ -73,6 +79,19 @@ def bound(**fields: Any) -> Iterator[None]:
     """Binds fields, the correlation id first of all, to every event inside the block."""
     with structlog.contextvars.bound_contextvars(**fields):
         yield
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """What nobody caught is logged, and thereby scrubbed, instead of printed as it is."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        get_logger("process").critical("process.crashed", exc_info=(kind, error, trace))
+
+
+def _thread_crashed(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None and args.exc_type is not SystemExit:
+        _crashed(args.exc_type, args.exc_value, args.exc_traceback)
 
 
 def scrub_event(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -7,10 +7,17 @@ import os
 import socket
 from functools import cache
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config import failpoints
@@ -88,6 +95,9 @@ class Settings(BaseSettings):
     hnsw_threshold: int = Field(
         20_000, ge=1, description="vectors of a space from which an HNSW index pays"
     )
+    error_retention_days: int = Field(
+        90, ge=7, le=3_650, description="errors are kept this long, in whole months"
+    )
     exact_search_chunks: int = Field(
         15_000, ge=0, description="repositories up to this size are searched exactly"
     )
@@ -101,8 +111,10 @@ class Settings(BaseSettings):
     failpoints: str = Field(
         "", description="for fault tests only: name=action[@probability],… (mnemo doctor)"
     )
-    timeouts: Timeouts = Field(default_factory=lambda: Timeouts.model_validate({}))
     features: Features = Field(default_factory=lambda: Features.model_validate({}))
+    timeouts: Timeouts = Field(
+        default_factory=lambda: Timeouts.model_validate({}), validate_default=True
+    )
 
     @field_validator("home", "pg_bin", "valkey_bin")
     @classmethod
@@ -131,6 +143,12 @@ class Settings(BaseSettings):
         failpoints.parse(specification)
         return specification
 
+    @field_validator("timeouts")
+    @classmethod
+    def _lifted(cls, timeouts: Timeouts, others: ValidationInfo) -> Timeouts:
+        features = others.data.get("features")  # None where they are malformed
+        return timeouts if features is None or features.timeouts else timeouts.lifted()
+
     @model_validator(mode="after")
     def _together(self) -> Self:
         if self.broker_url and not self.database_url:
@@ -156,6 +174,10 @@ class Settings(BaseSettings):
         }
         set_here = {f"MNEMO_{name.upper()}": str(value) for name, value in values.items() if value}
         return dict(os.environ) | set_here  # noqa: TID251 - passed on, not read
+
+    def without_urls(self) -> dict[str, Any]:
+        """As JSON, for a child process that has no business with the servers."""
+        return self.model_dump(mode="json", exclude={"database_url", "broker_url"})
 
     @property
     def threads(self) -> int:

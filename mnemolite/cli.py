@@ -14,8 +14,8 @@ from mnemolite.output import print_json, say
 INTERRUPTED = 130
 
 COMMANDS = (
-    *("index", "search", "symbol", "refs", "outline", "map", "mcp"),
-    *("status", "why", "verify", "failed", "errors", "repos"),
+    *("index", "search", "grep", "symbol", "refs", "outline", "map", "mcp"),
+    *("status", "why", "cancel", "verify", "failed", "errors", "repos"),
     *("queue", "worker", "up", "down", "health", "doctor", "db", "config"),
 )
 

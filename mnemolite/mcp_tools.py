@@ -13,26 +13,37 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp_types import ToolAnnotations
 from pydantic import Field
+from sqlalchemy import Connection
 
-from config.errors import MnemoError
 from config.scrub import one_line
-from mnemolite.bounded import ANSWER_TOKENS, clipped, listing, passage, render
+from mnemolite.bounded import (
+    ANSWER_TOKENS,
+    MIN_BUDGET,
+    clipped,
+    fitted,
+    listing,
+    passage,
+    render,
+)
 from mnemolite.commands.index import Request, check, enqueue
 from mnemolite.commands.status import parse_run_id
 from schema import overview, receipts, runs
+from search.context import Context
+from search.freshness import freshness
 from search.graph import find_callees, find_references
 from search.outline import outline, read_lines
 from search.query import Searcher
-from search.scope import Scope
+from search.scope import Scope, live_snapshots
 from search.symbols import find_definitions, similar_names
 from tasks.discover.source import parse_source
 from tasks.runtime import Runtime
 from workers.version import VERSION
 
 CALLS_AT_A_TIME = 3  # below the size of the connection pool
-RESULT_TOKENS = 600
+IMPORTS_TOKENS = 600
 SOURCE_TOKENS = ANSWER_TOKENS * 2 // 3  # escapes and the rest of the document take some
 MAX_RESULTS = 50
+MAX_SNAPSHOTS = 10
 INSTRUCTIONS = """\
 An index of source code. search_code finds code by words, names or a description; get_symbol and
 find_references follow a name, each reference with a confidence from 0 to 1 and how it was resolved
@@ -80,8 +91,8 @@ def _answering(tool: Callable[P, str], turns: threading.BoundedSemaphore) -> Cal
         try:
             with turns:
                 return tool(*args, **kwargs)
-        except MnemoError as exc:
-            raise ToolError(f"{type(exc).__name__}: {one_line(str(exc))}") from exc
+        except Exception as exc:  # also a defect: the SDK would quote it as it is
+            raise ToolError(one_line(f"{type(exc).__name__}: {exc}")) from exc
 
     return answer
 
@@ -103,18 +114,21 @@ class Tools:
         language: Annotated[str | None, Field(description="Only this language.")] = None,
         path: Annotated[str | None, Field(description="Only paths matching this glob.")] = None,
         limit: Annotated[int, Field(ge=1, le=MAX_RESULTS)] = 10,
+        context: Annotated[Context, Field(description="Chunks, or whole definitions.")] = "chunk",
+        budget: Annotated[int, Field(ge=MIN_BUDGET, le=ANSWER_TOKENS)] = ANSWER_TOKENS,
     ) -> str:
-        """Finds code by words, names or a description; best first, with coverage of the index."""
+        """Finds code by words, names or a description; best first. "Quoted words" stand as written.
+
+        Answers say how much is indexed, which commits they read, and what was cut to the budget.
+        """
         scope = Scope(repository=repository, ref=ref, language=language, path=path)
         with self._searching:
-            answer = self._searcher.search(query, scope=scope, limit=limit).to_json()
-        results = [
-            {key: value for key, value in result.items() if key not in ("content", "signals")}
-            | clipped(result["content"], RESULT_TOKENS)
-            for result in answer["results"]
-        ]
-        kept = {key: answer[key] for key in ("mode", "coverage", "degraded", "commits")}
-        return listing(kept, "results", results)
+            answer = self._searcher.search(query, scope=scope, limit=limit, context=context)
+        document = answer.to_json()
+        del document["query"]
+        for result in document["results"]:
+            del result["signals"]
+        return render(fitted(document, budget))
 
     def get_symbol(self, name: Name, repository: Repository = None, ref: Ref = None) -> str:
         """Shows the definitions of a name with their source."""
@@ -122,11 +136,12 @@ class Tools:
         with self._database.reading() as connection:
             found = find_definitions(connection, name, scope)
             similar = [] if found else similar_names(connection, name, scope)
+            read = _read(connection, scope, {item.repository for item in found})
         if len(found) == 1:
-            return passage(found[0].to_json(), "content", found[0].source)
+            return passage(found[0].to_json() | read, "content", found[0].source)
         share = max(100, SOURCE_TOKENS // max(len(found), 1))
         documents = [item.to_json() | clipped(item.source, share) for item in found]
-        return listing({} if found else {"similar": similar}, "definitions", documents)
+        return listing(read if found else {"similar": similar}, "definitions", documents)
 
     def find_references(
         self,
@@ -140,16 +155,20 @@ class Tools:
     ) -> str:
         """Shows who uses a name and from where (callers), or what it uses; the surest first."""
         find = find_callees if callees else find_references
+        scope = Scope(repository=repository, ref=ref)
         with self._database.reading() as connection:
-            found = find(connection, name, Scope(repository=repository, ref=ref))
+            found = find(connection, name, scope)
+            read = _read(connection, scope, {edge.repository for edge in found})
         edges = [edge.to_json() for edge in found if edge.confidence >= min_confidence]
         key = "callees" if callees else "references"
-        return listing({"name": one_line(name)[:200], "found": len(edges)}, key, edges)
+        return listing({"name": one_line(name)[:200], "found": len(edges)} | read, key, edges)
 
     def file_outline(self, path: Path, repository: Repository = None, ref: Ref = None) -> str:
         """Shows what a file defines and imports, in order, with lines."""
+        scope = Scope(repository=repository, ref=ref)
         with self._database.reading() as connection:
-            found = outline(connection, path, Scope(repository=repository, ref=ref))
+            found = outline(connection, path, scope)
+            read = _read(connection, scope, {found.repository})
         symbols = [
             {"symbol": s.symbol, "kind": s.kind, "signature": s.signature}
             | {"lines": [s.start_line, s.end_line]}
@@ -161,9 +180,9 @@ class Tools:
             "path": found.path,
             "language": found.language,
             "lines": found.lines,
-            "imports": clipped(" ".join(modules), RESULT_TOKENS)["content"],
+            "imports": clipped(" ".join(modules), IMPORTS_TOKENS)["content"],
         }
-        return listing(document, "symbols", symbols)
+        return listing(document | read, "symbols", symbols)
 
     def read_code(
         self,
@@ -177,6 +196,7 @@ class Tools:
         scope = Scope(repository=repository, ref=ref)
         with self._database.reading() as connection:
             found = read_lines(connection, path, scope, start_line, end_line)
+            read = _read(connection, scope, {found.repository})
         document = {
             "repository": found.repository,
             "path": found.path,
@@ -184,7 +204,7 @@ class Tools:
             "end_line": found.end_line,
             "lines": found.of,
         }
-        return passage(document, "content", found.content)
+        return passage(document | read, "content", found.content)
 
     def list_repositories(self) -> str:
         """Lists what is indexed: repositories with their refs, commits and counts."""
@@ -220,3 +240,9 @@ class Tools:
             receipt: dict[str, Any] = receipts.receipt(connection, identifier)
             progress = receipts.progress(connection, identifier)
         return listing({}, "run", [receipt | {"progress": progress.to_json()}])
+
+
+def _read(connection: Connection, scope: Scope, repositories: set[str]) -> dict[str, Any]:
+    """Which commits an answer about these repositories reads, and how old they are."""
+    live = [s for s in live_snapshots(connection, scope) if s.repository in repositories]
+    return {"snapshots": freshness(live[:MAX_SNAPSHOTS])}

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from config.scrub import one_line
+from config.scrub import one_line, scrub
 
 WIDE = 1_000  # off a terminal nothing is wrapped or cut
 
@@ -20,14 +20,19 @@ stdout = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatt
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def as_json(document: object) -> str:
+    """A document as it is printed."""
+    return json.dumps(document, ensure_ascii=False, default=str) + "\n"
+
+
 def print_json(document: object) -> None:
     """Exactly one JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(as_json(document))
 
 
 def say(message: str, style: str = "") -> None:
     """A line of progress or advice on stderr."""
-    stderr.print(Text(message, style=style))
+    stderr.print(Text(scrub(message), style=style))
 
 
 def line(*parts: str | Text) -> None:

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from config.errors import MnemoError
+from config.errors import TransientError
 from config.timeouts import Timeouts
 from mnemolite.output import count, say, stderr
 from schema import heartbeats
@@ -30,7 +30,8 @@ def follow(database: Database, run_id: uuid.UUID, timeouts: Timeouts) -> None:
     """Shows how far the run is until it ends.
 
     Raises:
-        MnemoError: the database went away for longer than a restart takes.
+        TransientError: the database went away for longer than a restart takes.
+        BadInputError: the run is gone, with its repository.
     """
     display = Bars() if stderr.is_terminal else Milestones()
     warned, started = False, time.monotonic()
@@ -53,7 +54,7 @@ def _read(database: Database, run_id: uuid.UUID, timeouts: Timeouts) -> Counted:
         try:
             with database.reading() as connection:
                 return counting.progress(connection, run_id)
-        except MnemoError:
+        except TransientError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(POLL_SECONDS)
@@ -92,7 +93,7 @@ class Milestones:
             self._say("listed", f"listed: {count(counted.blobs)} distinct files")
             if counted.parsed == counted.blobs:
                 self._say("parsed", f"parsed: {count(counted.chunks)} chunks, lexically searchable")
-        if counted.state not in ("pending", "indexing"):
+        if counted.state in ("succeeded", "partial"):
             self._say("done", f"embedded: {count(counted.embedded)} chunks")
 
     def _say(self, milestone: str, message: str) -> None:

@@ -23,33 +23,41 @@ class Doorbell:
     correlation_id: str = field(compare=False)
 
 
+# Not freshly rung. A bell of the future was rung before the clock was set back.
+UNRUNG = """
+(rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience)
+ OR rung_at > now() + interval '1 second')
+"""
+
 # One batch of each run first, then the second of each: a small repository behind a huge one
-# is served at once.
+# is served at once. What is just claimed or cancelled is left out: ringing waits for nobody.
 RING = text(f"""
 WITH due AS (
     SELECT id, row_number() OVER (PARTITION BY run_id ORDER BY id) AS turn
       FROM batches
      WHERE stage = :stage AND state = 'pending' AND next_attempt_at <= now()
-       AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience))
+       AND {UNRUNG}
        AND {NOT_PAUSED}
-     ORDER BY turn, id LIMIT :limit)
+     ORDER BY turn, id LIMIT :limit),
+free AS (
+    SELECT id FROM batches WHERE id IN (SELECT id FROM due) AND state = 'pending'
+       FOR UPDATE SKIP LOCKED)
 UPDATE batches b SET rung_at = now()
-  FROM due, index_runs r
- WHERE b.id = due.id AND r.id = b.run_id AND b.state = 'pending'
+  FROM due, free, index_runs r
+ WHERE b.id = due.id AND free.id = b.id AND r.id = b.run_id
 RETURNING b.id, b.stage, r.correlation_id, due.turn
 """)
 
 
 HAS_DUE = text(f"""
 SELECT EXISTS (SELECT 1 FROM batches WHERE stage = :stage AND state = 'pending'
-                  AND next_attempt_at <= now() AND {NOT_PAUSED}
-                  AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience)))
+                  AND next_attempt_at <= now() AND {NOT_PAUSED} AND {UNRUNG})
 """)
 UNRING = text("UPDATE batches SET rung_at = NULL WHERE id = ANY(:ids) AND state = 'pending'")
 
 DUE_FAILURE = f"""
 state = 'pending' AND next_attempt_at <= now()
-AND (rung_at IS NULL OR rung_at <= now() - make_interval(secs => :patience))
+AND {UNRUNG}
 AND {NOT_PAUSED}
 """
 HAS_DUE_FAILURE = text(f"SELECT EXISTS (SELECT 1 FROM failed_embeddings WHERE {DUE_FAILURE})")

@@ -21,12 +21,15 @@ DELETE FROM snapshots s
                       AND x.state IN ('pending', 'indexing'))
 """)
 
-# A listing in progress locks the blobs that it is about to name (`manifests.KNOWN`).
+# A listing in progress locks the blobs that it is about to name (`manifests.KNOWN`). What is not
+# sealed was left behind by a cancelled run.
 BLOBS = text(f"""
 DELETE FROM blobs WHERE id IN (
     SELECT b.id FROM blobs b
-     WHERE greatest(b.created_at, b.sealed_at) < now() - interval '{CONTENT_GRACE}'
-       AND b.state IN ('sealed', 'quarantined')
+     WHERE greatest(b.created_at, coalesce(b.sealed_at, b.parsed_at))
+           < now() - interval '{CONTENT_GRACE}'
+       AND NOT EXISTS (SELECT 1 FROM batches w WHERE w.id = b.batch_id
+                          AND w.state IN ('pending', 'leased'))
        AND NOT EXISTS (SELECT 1 FROM snapshot_files f WHERE f.blob_id = b.id)
      ORDER BY b.id FOR UPDATE SKIP LOCKED LIMIT {ROWS_AT_ONCE})
 """)

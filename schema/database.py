@@ -19,6 +19,7 @@ from config import failpoints
 from config.errors import (
     ConfigurationError,
     ConflictError,
+    DatabaseFullError,
     DatabaseUnavailableError,
     MnemoError,
     PermanentError,
@@ -31,6 +32,8 @@ from schema.tsvector import register_tsvector
 # SQLSTATE classes and codes, https://www.postgresql.org/docs/current/errcodes-appendix.html
 CONFLICTS = {"40001", "40P01", "55P03"}  # serialization, deadlock, lock not available
 UNAVAILABLE_CLASSES = {"08", "53", "57", "58"}  # connection, resources, operator, system
+TIMED_OUT = {"25P03", "25P04"}  # a transaction that was silent, or took, too long: disconnected
+DISK_FULL = "53100"
 MISCONFIGURED_CLASSES = {"28", "3D"}  # authorization, unknown database
 
 
@@ -57,6 +60,7 @@ class Database:
         url: `postgresql://user:password@host:port/database`.
         timeouts: gives the limits on connecting, statements, locks and idle transactions.
         statement_seconds: overrides the limit on one statement; None: the workers' limit.
+        strict: False where commits that can be repeated need not wait for the disk.
         size: connections at the most.
         name: what the server shows as `application_name`.
     """
@@ -67,10 +71,12 @@ class Database:
         timeouts: Timeouts,
         *,
         statement_seconds: float | None = None,
+        strict: bool = True,
         size: int = 4,
         name: str = "mnemolite",
     ) -> None:
         self._timeouts = timeouts
+        self._strict = strict
         self._conninfo = _conninfo(url, timeouts, statement_seconds, name)
         self._pool = ConnectionPool(
             self._conninfo,
@@ -100,7 +106,9 @@ class Database:
         """
         if settings.database_url is None:
             raise ConfigurationError("MNEMO_DATABASE_URL is not set")
-        return cls(settings.database_url.get_secret_value(), settings.timeouts, **options)
+        strict = settings.features.strict_transactions
+        url = settings.database_url.get_secret_value()
+        return cls(url, settings.timeouts, strict=strict, **options)
 
     def ping(self) -> None:
         """Connects once, without the pool, so that a failure says why.
@@ -113,11 +121,16 @@ class Database:
             connection.execute("SELECT 1")
 
     @contextmanager
-    def transaction(self, name: str | None = None) -> Iterator[Connection]:
+    def transaction(
+        self, name: str | None = None, *, repeatable: bool = False
+    ) -> Iterator[Connection]:
         """A READ COMMITTED transaction: committed when the block ends, rolled back when it raises.
 
         Args:
             name: the failpoint around the commit (`config/failpoints.py`).
+            repeatable: should a crash of the server undo it, the ledger has it done again, and
+                nobody acts on it meanwhile: nobody was told, and no worker keeps in mind what it
+                wrote. Then it need not wait for the disk (`features.strict_transactions`).
 
         Raises:
             MnemoError: a database error of the block, translated.
@@ -125,6 +138,8 @@ class Database:
         with self._connection() as connection:
             transaction = connection.begin()
             with transaction:
+                if repeatable and not self._strict:
+                    connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
                 yield connection
                 with failpoints.around(name):
                     transaction.commit()
@@ -188,8 +203,9 @@ def translate(exc: BaseException) -> MnemoError:
         return ConfigurationError(f"PostgreSQL refuses the connection: {message}")
     if not state and 'database "' in message and "does not exist" in message:
         return ConfigurationError(f"PostgreSQL refuses the connection: {message}")
-    if state[:2] in UNAVAILABLE_CLASSES:
-        return DatabaseUnavailableError(f"PostgreSQL: {message}")
+    if state[:2] in UNAVAILABLE_CLASSES or state in TIMED_OUT:
+        unavailable = DatabaseFullError if state == DISK_FULL else DatabaseUnavailableError
+        return unavailable(f"PostgreSQL: {message}")
     disconnected = psycopg.OperationalError | psycopg.InterfaceError | PoolTimeout
     if not state and isinstance(exc, disconnected | PoolExhaustedError):
         return DatabaseUnavailableError(f"PostgreSQL does not answer: {message}")

@@ -10,13 +10,33 @@ from sqlalchemy import Connection, text
 
 from config.errors import PermanentError
 from schema.database import Database
-from schema.partitions import create_partitions
+from schema.partitions import create_partitions, partition_name
 
+# Where the error belongs is looked up here, in the thread that writes, and kept: content, batches
+# and failures that it names may be gone by the time that somebody asks.
 INSERT = text("""
+WITH run AS (
+    SELECT r.id, r.snapshot_id, r.correlation_id, p.name AS repository
+      FROM batches b JOIN index_runs r ON r.id = b.run_id JOIN repositories p
+        ON p.id = r.repository_id WHERE b.id = cast(:batch AS bigint)),
+blob AS (
+    SELECT coalesce(cast(:blob AS bigint),
+                    (SELECT min(id) FROM blobs WHERE batch_id = cast(:batch AS bigint)
+                     HAVING count(*) = 1)) AS id),
+place AS (
+    SELECT p.name AS repository, f.path
+      FROM blob JOIN snapshot_files f ON f.blob_id = blob.id
+      JOIN snapshots s ON s.id = f.snapshot_id JOIN repositories p ON p.id = s.repository_id
+     ORDER BY s.id IS NOT DISTINCT FROM (SELECT snapshot_id FROM run) DESC, s.id DESC, f.path
+     LIMIT 1)
 INSERT INTO errors (occurred_at, operation, error_class, signature, message, traceback, repository,
        path, correlation_id, details)
-VALUES (:occurred_at, :operation, :error_class, :signature, :message, :traceback, :repository,
-       :path, :correlation_id, cast(:details AS jsonb))
+SELECT :occurred_at, :operation, :error_class, :signature, :message, :traceback,
+       coalesce(cast(:repository AS text), (SELECT repository FROM place),
+                (SELECT repository FROM run)),
+       coalesce(cast(:path AS text), (SELECT path FROM place)),
+       coalesce(cast(:correlation_id AS text), (SELECT correlation_id FROM run)),
+       cast(:details AS jsonb)
 """)
 
 FILTER = """
@@ -26,7 +46,8 @@ AND (cast(:error_class AS text) IS NULL OR error_class = :error_class)
 """
 
 LATEST = text(f"""
-SELECT occurred_at, operation, error_class, message, repository, path, correlation_id
+SELECT occurred_at, operation, error_class, message, traceback, repository, path, correlation_id,
+       details
   FROM errors WHERE {FILTER} ORDER BY occurred_at DESC LIMIT :limit
 """)
 
@@ -65,7 +86,8 @@ def store(database: Database, entries: Sequence[ErrorEntry]) -> None:
         _insert(database, entries)
     except PermanentError:  # no partition for the row
         with database.transaction() as connection:
-            create_partitions(connection, min(entry.occurred_at for entry in entries))
+            for month in {partition_name(entry.occurred_at): entry for entry in entries}.values():
+                create_partitions(connection, month.occurred_at)
         _insert(database, entries)
 
 
@@ -83,6 +105,11 @@ def statistics(connection: Connection, **filters: Any) -> list[dict[str, Any]]:
 
 
 def _insert(database: Database, entries: Sequence[ErrorEntry]) -> None:
-    rows = [asdict(entry) | {"details": json.dumps(entry.details)} for entry in entries]
+    rows = [
+        asdict(entry)
+        | {name: entry.details.get(name) for name in ("batch", "blob")}
+        | {"details": json.dumps(entry.details)}
+        for entry in entries
+    ]
     with database.transaction() as connection:
         connection.execute(INSERT, rows)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, text
 
 from config import failpoints
-from config.errors import ConflictError
+from config.errors import ConflictError, StaleReadError
 from schema.copying import load, stage
 from schema.tsvector import TsVector
 
@@ -66,22 +66,24 @@ class ReferenceRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ParsedBlob:
-    """Everything that parsing one blob gave."""
+    """Everything that parsing one blob gave, and how long it took."""
 
     blob_id: int
     has_errors: bool
     chunks: Sequence[ChunkRow]
     symbols: Sequence[SymbolRow]
     references: Sequence[ReferenceRow]
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The text of a blob that is to be parsed."""
+    """The text of a blob that is to be parsed, and what was spent on it so far."""
 
     blob_id: int
     language: str
     text: str
+    spent_seconds: float
 
 
 CHUNK_COLUMNS = (
@@ -124,16 +126,17 @@ REFERENCE_COLUMNS = (
     ("lines", "int4[]"),
 )
 PENDING_SOURCES = text("""
-SELECT b.id AS blob_id, b.language, s.source AS text
+SELECT b.id AS blob_id, b.language, s.source AS text, b.spent_seconds
   FROM blobs b JOIN blob_sources s ON s.blob_id = b.id
  WHERE b.batch_id = :batch_id AND b.state = 'pending' ORDER BY b.id
 """)
 
 MARK_PARSED = text("""
 UPDATE blobs b SET state = 'parsed', parsed_at = now(), error_class = NULL, last_error = NULL,
-       chunk_count = p.chunks, has_errors = p.has_errors
-  FROM unnest(cast(:ids AS bigint[]), cast(:chunks AS int[]), cast(:errors AS boolean[]))
-       AS p (id, chunks, has_errors)
+       chunk_count = p.chunks, has_errors = p.has_errors,
+       spent_seconds = b.spent_seconds + p.seconds
+  FROM unnest(cast(:ids AS bigint[]), cast(:chunks AS int[]), cast(:errors AS boolean[]),
+              cast(:seconds AS float[])) AS p (id, chunks, has_errors, seconds)
  WHERE b.id = p.id AND b.state = 'pending'
 """)
 
@@ -164,14 +167,15 @@ UPDATE blobs SET state = 'sealed', sealed_at = now() WHERE batch_id = :batch_id 
 def pending_sources(connection: Connection, batch_id: int) -> list[Source]:
     """The blobs of a batch that are still to be parsed, with their text."""
     rows = connection.execute(PENDING_SOURCES, {"batch_id": batch_id})
-    return [Source(row.blob_id, row.language, row.text) for row in rows]
+    return [Source(*row) for row in rows]
 
 
 def store_parsed(connection: Connection, blobs: Sequence[ParsedBlob]) -> None:
     """Writes chunks, symbols and references, and marks the blobs as parsed.
 
     Raises:
-        ConflictError: a blob is no longer pending, or an input was collected meanwhile.
+        StaleReadError: a blob is no longer pending.
+        ConflictError: an input was collected meanwhile; write again.
     """
     marked = connection.execute(
         MARK_PARSED,
@@ -179,10 +183,11 @@ def store_parsed(connection: Connection, blobs: Sequence[ParsedBlob]) -> None:
             "ids": [blob.blob_id for blob in blobs],
             "chunks": [len(blob.chunks) for blob in blobs],
             "errors": [blob.has_errors for blob in blobs],
+            "seconds": [blob.seconds for blob in blobs],
         },
     )
     if marked.rowcount != len(blobs):
-        raise ConflictError("a blob of this batch was parsed or collected by somebody else")
+        raise StaleReadError("a blob of this batch was parsed or collected by somebody else")
     failpoints.reach("store_parsed")
     stage(connection, "staged_chunks", CHUNK_COLUMNS, (row for b in blobs for row in b.chunks))
     connection.execute(INSERT_INPUTS)

@@ -3,6 +3,7 @@
     pending ──claim──► leased ──advance──► pending (next stage) … ──finish──► done
        ▲                 │ postpone, lease expired
        └─────────────────┘ (attempt stays counted)            give up ──► failed
+                                         run cancelled (`cancellation.py`) ──► failed
 
 A claim commits `attempt + 1` and a fresh token before any work starts, so that whatever kills the
 worker is counted. All times are the database's.
@@ -70,7 +71,8 @@ SELECT 1 FROM batches
 RELEASE = text("""
 UPDATE batches
    SET state = :state, stage = coalesce(:next_stage, stage), lease_token = NULL,
-       lease_until = NULL, attempt = CASE WHEN :reset THEN 0 ELSE attempt END,
+       lease_until = NULL,
+       attempt = CASE WHEN :reset THEN 0 WHEN :counted THEN attempt ELSE attempt - 1 END,
        next_attempt_at = now() + make_interval(secs => :delay),
        rung_at = CASE WHEN :rung THEN now() END,
        counts = counts || cast(:counts AS jsonb),
@@ -86,6 +88,7 @@ WITH expired AS (
      ORDER BY lease_until FOR UPDATE SKIP LOCKED LIMIT :limit)
 UPDATE batches b
    SET state = 'pending', lease_token = NULL, lease_until = NULL, rung_at = NULL,
+       next_attempt_at = least(next_attempt_at, now()),
        error_class = 'LeaseLostError', last_error = 'the worker stopped renewing its lease'
   FROM expired WHERE b.id = expired.id
 RETURNING b.id, b.stage, b.attempt, b.worker, b.run_id, expired.excused
@@ -169,13 +172,24 @@ def finish(connection: Connection, lease: Lease, counts: Mapping[str, Any] | Non
     failpoints.reach("finish")
 
 
-def postpone(connection: Connection, lease: Lease, error: BaseException, delay: float) -> None:
+def postpone(
+    connection: Connection,
+    lease: Lease,
+    error: BaseException,
+    delay: float,
+    *,
+    counted: bool = True,
+) -> None:
     """Gives the batch back for a later attempt, `delay` seconds from now.
+
+    `counted` is False where this attempt is not to count.
 
     Raises:
         LeaseLostError: roll back, another worker owns the batch.
     """
-    _release(connection, lease, state="pending", reset=False, delay=delay, error=error)
+    _release(
+        connection, lease, state="pending", reset=False, counted=counted, delay=delay, error=error
+    )
 
 
 def give_up(connection: Connection, lease: Lease, error: BaseException) -> None:
@@ -205,6 +219,7 @@ def _release(
     state: str,
     next_stage: str | None = None,
     reset: bool = True,
+    counted: bool = True,
     rung: bool = False,
     delay: float = 0.0,
     counts: Mapping[str, Any] | None = None,
@@ -216,6 +231,7 @@ def _release(
         "state": state,
         "next_stage": next_stage,
         "reset": reset,
+        "counted": counted,
         "rung": rung,
         "delay": delay,
         "counts": json.dumps(dict(counts or {})),

@@ -18,7 +18,10 @@ from schema.tsvector import TsVector
 
 @dataclass(frozen=True, slots=True)
 class ManifestFile:
-    """One path: its content (`sha256`, `language`, `source`) or the reason it was skipped."""
+    """One path: its content (`sha256`, `language`, `source`) or the reason it was skipped.
+
+    `seconds` is what reading the content took.
+    """
 
     path: str
     mode: int
@@ -28,6 +31,7 @@ class ManifestFile:
     language: str | None = None
     source: str | None = None
     secrets: int = 0
+    seconds: float = 0.0
     path_lexemes: TsVector | None = None
 
 
@@ -41,6 +45,7 @@ STAGED = (
     ("language", "text"),
     ("source", "text"),
     ("secrets", "int4"),
+    ("seconds", "float8"),
     ("path_lexemes", "tsvector"),
 )
 
@@ -52,8 +57,8 @@ SELECT sha256, language FROM blobs
 
 # Ordered by key, so that two listings lock in the same order and cannot deadlock.
 INSERT_BLOBS = text("""
-INSERT INTO blobs (sha256, language, parser_version, size, secrets)
-SELECT DISTINCT ON (sha256, language) sha256, language, :version, size, secrets
+INSERT INTO blobs (sha256, language, parser_version, size, secrets, spent_seconds)
+SELECT DISTINCT ON (sha256, language) sha256, language, :version, size, secrets, seconds
   FROM staged_files WHERE source IS NOT NULL ORDER BY sha256, language
 ON CONFLICT DO NOTHING RETURNING id, size
 """)
@@ -87,7 +92,7 @@ def write_files(
     """Adds `files` to the manifest, numbered from `first_ordinal`; returns the blobs that are new.
 
     Raises:
-        ConflictError: a known blob was collected meanwhile; list again.
+        ConflictError: a known blob was collected meanwhile; write again.
     """
     known = known_blobs(connection, files, parser_version)
     stage(
@@ -130,5 +135,6 @@ def _row(ordinal: int, file: ManifestFile, *, send_source: bool) -> tuple[object
         file.language,
         source,
         file.secrets,
+        file.seconds,
         file.path_lexemes,
     )

@@ -6,14 +6,17 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from config.errors import BadInputError
+
 RECEIPT = text("""
 SELECT r.id, r.correlation_id, p.name, coalesce(s.ref, r.ref) AS ref, s.commit, s.id AS snapshot_id,
        r.state, r.counts AS run_counts, s.counts, r.error_class, r.last_error,
-       extract(epoch FROM r.finished_at - r.requested_at)::float AS total,
+       extract(epoch FROM greatest(r.finished_at - r.requested_at, interval '0'))::float AS total,
        extract(epoch FROM greatest(s.lexical_at - r.requested_at, interval '0'))::float AS lexical,
        extract(epoch FROM greatest(s.complete_at - r.requested_at, interval '0'))::float AS vector,
-       (SELECT coalesce(sum((b.counts ->> 'encoded')::bigint), 0)
-          FROM batches b WHERE b.run_id = r.id)::bigint AS encoded,
+       coalesce((r.counts ->> 'encoded')::bigint, 0)
+         + (SELECT coalesce(sum((b.counts ->> 'encoded')::bigint), 0)
+              FROM batches b WHERE b.run_id = r.id)::bigint AS encoded,
        (SELECT count(DISTINCT f.blob_id) FROM snapshot_files f WHERE f.snapshot_id = s.id) AS blobs
   FROM index_runs r JOIN repositories p ON p.id = r.repository_id
   LEFT JOIN snapshots s ON s.id = r.snapshot_id
@@ -23,9 +26,11 @@ SELECT r.id, r.correlation_id, p.name, coalesce(s.ref, r.ref) AS ref, s.commit, 
 CHUNK_RATE = text("""
 WITH done AS (
     SELECT extract(epoch FROM r.finished_at - r.requested_at) AS seconds,
-           (SELECT sum((b.counts ->> 'chunks')::bigint) FROM batches b WHERE b.run_id = r.id)
-               AS chunks
-      FROM index_runs r WHERE r.state IN ('succeeded', 'partial')
+           coalesce((r.counts ->> 'chunks')::bigint, 0)
+             + (SELECT coalesce(sum((b.counts ->> 'chunks')::bigint), 0)
+                  FROM batches b WHERE b.run_id = r.id) AS chunks
+      FROM index_runs r
+     WHERE r.state IN ('succeeded', 'partial') AND r.finished_at > r.requested_at
      ORDER BY r.finished_at DESC LIMIT 20)
 SELECT (sum(chunks) / nullif(sum(seconds), 0))::float FROM done WHERE chunks > 100
 """)
@@ -59,14 +64,20 @@ class Progress:
 
 
 def progress(connection: Connection, run_id: uuid.UUID) -> Progress:
-    """How far the run is, counted from the states of its contents."""
+    """How far the run is, counted from the states of its contents.
+
+    Raises:
+        BadInputError: there is no such run any more.
+    """
     run = connection.execute(
         text(
             "SELECT r.state, coalesce(s.state, 'listing') = 'listing' AS listing"
             " FROM index_runs r LEFT JOIN snapshots s ON s.id = r.snapshot_id WHERE r.id = :id"
         ),
         {"id": run_id},
-    ).one()
+    ).one_or_none()
+    if run is None:
+        raise BadInputError(f"the run {run_id} is gone: its repository was removed")
     return Progress(run.state, run.listing, *connection.execute(PROGRESS, {"id": run_id}).one())
 
 

@@ -43,8 +43,9 @@ DELETE FROM failed_embeddings
 
 PUT_BACK = text("""
 UPDATE failed_embeddings
-   SET state = :state, error_class = :error_class, last_error = :last_error, lease_token = NULL,
-       lease_until = NULL, rung_at = NULL, updated_at = now(),
+   SET state = :state, retry_count = retry_count - CASE WHEN :counted THEN 0 ELSE 1 END,
+       error_class = :error_class, last_error = :last_error,
+       lease_token = NULL, lease_until = NULL, rung_at = NULL, updated_at = now(),
        next_attempt_at = now() + make_interval(secs => :after)
  WHERE id = :id AND lease_token = :token
 """)
@@ -52,7 +53,8 @@ UPDATE failed_embeddings
 EXPIRE = text("""
 UPDATE failed_embeddings
    SET state = CASE WHEN retry_count >= :max_attempts THEN 'quarantined' ELSE 'pending' END,
-       lease_token = NULL, lease_until = NULL, rung_at = NULL, updated_at = now()
+       lease_token = NULL, lease_until = NULL, rung_at = NULL, updated_at = now(),
+       next_attempt_at = least(next_attempt_at, now())
  WHERE state = 'leased' AND lease_until < now()
 RETURNING id
 """)
@@ -98,15 +100,24 @@ def heal(connection: Connection, replay: Replay, vector: HalfVector) -> int:
 
 
 def put_back(
-    connection: Connection, replay: Replay, error: BaseException, after: float | None
+    connection: Connection,
+    replay: Replay,
+    error: BaseException,
+    after: float | None,
+    *,
+    counted: bool = True,
 ) -> None:
-    """Has it tried again after `after` seconds; None: never, until somebody releases it."""
+    """Has it tried again after `after` seconds; None: never, until somebody releases it.
+
+    `counted` is False where this attempt is not to count.
+    """
     connection.execute(
         PUT_BACK,
         {
             "id": replay.id,
             "token": replay.token,
             "state": "quarantined" if after is None else "pending",
+            "counted": counted,
             "error_class": type(error).__name__,
             "last_error": str(error),
             "after": after or 0.0,

@@ -211,11 +211,11 @@ def announce(connection: Connection) -> None:
 
 
 def run_building(connection: Connection, snapshot_id: int) -> uuid.UUID | None:
-    """An open run that waits for the snapshot."""
+    """An open run that waits for the snapshot; it is not cancelled before the transaction ends."""
     run_id: uuid.UUID | None = connection.execute(
         text(
             "SELECT id FROM index_runs WHERE snapshot_id = :id AND state = 'indexing'"
-            " ORDER BY requested_at LIMIT 1"
+            " ORDER BY requested_at LIMIT 1 FOR KEY SHARE SKIP LOCKED"
         ),
         {"id": snapshot_id},
     ).scalar()

@@ -39,8 +39,8 @@ SELECT id, size FROM blobs WHERE id = ANY(:ids) AND state = 'quarantined' ORDER 
 """)
 
 RELEASE_BLOBS = text("""
-UPDATE blobs SET state = 'pending', attempts = 0, worker_deaths = 0, last_death_at = NULL,
-       quarantined_at = NULL, discarded_at = NULL
+UPDATE blobs SET state = 'pending', attempts = 0, spent_seconds = 0, worker_deaths = 0,
+       last_death_at = NULL, quarantined_at = NULL, discarded_at = NULL
  WHERE id = ANY(:ids)
 """)
 
@@ -69,6 +69,7 @@ SELECT n.repository_id, n.ref, n.worktree FROM index_runs n
    AND NOT EXISTS (SELECT 1 FROM index_runs later
                     WHERE later.repository_id = n.repository_id
                       AND later.ref IS NOT DISTINCT FROM n.ref
+                      AND later.state <> 'cancelled'
                       AND later.requested_at > n.requested_at)
    FOR UPDATE
 """)

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from config import failpoints
-from schema.batches import BlobWork
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +31,6 @@ class Snapshot:
     id: int
     state: str
     identity: Identity
-
-
-@dataclass(frozen=True, slots=True)
-class Outstanding:
-    """Blobs of a snapshot that need a stage and have no batch at work on them."""
-
-    stage: str
-    blobs: list[BlobWork]
 
 
 LOCK_REF = text("SELECT pg_advisory_xact_lock(hashtextextended(:ref, :repository_id))")
@@ -86,17 +77,30 @@ UPDATE refs r SET live_snapshot_id = n.id, updated_at = now()
  WHERE r.live_snapshot_id = s.id AND s.state = 'listing'
 """)
 
-PARSED = text("""
+# Searches without a ref must find one that exists.
+DEFAULT_REF = text("""
+UPDATE repositories p SET default_ref = (SELECT r.name FROM refs r WHERE r.repository_id = p.id
+                                          ORDER BY r.live_snapshot_id LIMIT 1)
+  FROM index_runs x
+ WHERE x.id = :run_id AND p.id = x.repository_id AND p.default_ref IS NOT NULL
+   AND NOT EXISTS (SELECT 1 FROM refs r WHERE r.repository_id = p.id AND r.name = p.default_ref)
+""")
+
+# A snapshot whose runs were all cancelled goes no further, even where others do its work.
+AWAITED = "EXISTS (SELECT 1 FROM index_runs x WHERE x.snapshot_id = s.id AND x.state = 'indexing')"
+
+PARSED = text(f"""
 UPDATE snapshots s SET state = 'lexical', lexical_at = clock_timestamp()
- WHERE s.state = 'building' AND NOT EXISTS (
+ WHERE s.state = 'building' AND {AWAITED} AND NOT EXISTS (
     SELECT 1 FROM snapshot_files f JOIN blobs b ON b.id = f.blob_id
      WHERE f.snapshot_id = s.id AND b.state = 'pending')
 RETURNING s.id
 """)
 
-SEALED = text("""
+SEALED = text(f"""
 SELECT s.id FROM snapshots s
- WHERE s.state = 'lexical' AND (s.id = :id OR cast(:id AS bigint) IS NULL) AND NOT EXISTS (
+ WHERE s.state = 'lexical' AND (s.id = :id OR cast(:id AS bigint) IS NULL) AND {AWAITED}
+   AND NOT EXISTS (
     SELECT 1 FROM snapshot_files f JOIN blobs b ON b.id = f.blob_id
      WHERE f.snapshot_id = s.id AND b.state IN ('pending', 'parsed'))
    FOR UPDATE SKIP LOCKED
@@ -150,32 +154,6 @@ RECOUNT = text("""
 UPDATE snapshots SET counts = counts || cast(:counts AS jsonb) WHERE id = :id
 """)
 
-# What nobody works on: never batched, or its batch ended without finishing it.
-NEED_PARSE = text("""
-SELECT b.id, b.size FROM blobs b LEFT JOIN batches w ON w.id = b.batch_id
- WHERE b.state = 'pending' AND (w.id IS NULL OR w.state IN ('done', 'failed'))
-   AND EXISTS (SELECT 1 FROM snapshot_files f WHERE f.blob_id = b.id AND f.snapshot_id = :id)
- ORDER BY b.id FOR UPDATE OF b SKIP LOCKED
-""")
-
-# Parsed or sealed, but neither with a vector of the snapshot's models nor with a known failure.
-NEED_EMBED = text("""
-SELECT b.id, b.size FROM snapshots s, blobs b LEFT JOIN batches w ON w.id = b.batch_id
- WHERE s.id = :id AND b.state IN ('parsed', 'sealed')
-   AND (w.id IS NULL OR w.state IN ('done', 'failed'))
-   AND b.id IN (SELECT f.blob_id FROM snapshot_files f WHERE f.snapshot_id = :id)
-   AND (b.state = 'parsed' OR EXISTS (
-    SELECT 1 FROM code_chunks c,
-           LATERAL (VALUES ('text', s.text_model_id, c.text_id),
-                           ('code', s.code_model_id, c.code_id)) want (space, model_id, input_id)
-     WHERE c.blob_id = b.id
-       AND NOT EXISTS (SELECT 1 FROM embeddings e WHERE e.model_id = want.model_id
-                          AND e.space = want.space AND e.input_id = want.input_id)
-       AND NOT EXISTS (SELECT 1 FROM failed_embeddings x WHERE x.chunk_id = c.id
-                          AND x.model_id = want.model_id AND x.space = want.space)))
- ORDER BY b.id FOR UPDATE OF b SKIP LOCKED
-""")
-
 
 def lock_ref(connection: Connection, repository_id: int, ref: str) -> None:
     """Serialises listings of one ref until the transaction ends."""
@@ -216,6 +194,7 @@ def drop_listing(connection: Connection, run_id: uuid.UUID) -> None:
     """Deletes the manifest that a run has not finished; its blobs stay, for others or for later.
 
     Where it was live, being the first of its ref, searches see the best of the others instead.
+    Where there is none the ref is gone, and another one becomes the default if need be.
     """
     connection.execute(FALL_BACK, {"run_id": run_id})
     connection.execute(
@@ -225,6 +204,7 @@ def drop_listing(connection: Connection, run_id: uuid.UUID) -> None:
         ),
         {"run_id": run_id},
     )
+    connection.execute(DEFAULT_REF, {"run_id": run_id})
 
 
 def follow_instead(connection: Connection, run_id: uuid.UUID, snapshot_id: int) -> None:
@@ -234,16 +214,6 @@ def follow_instead(connection: Connection, run_id: uuid.UUID, snapshot_id: int) 
         text("UPDATE index_runs SET snapshot_id = :id WHERE id = :run_id"),
         {"id": snapshot_id, "run_id": run_id},
     )
-
-
-def outstanding(connection: Connection, snapshot_id: int) -> list[Outstanding]:
-    """Blobs of the snapshot that need work which no batch is doing, by the stage they need."""
-    needs = {"parse": NEED_PARSE, "embed": NEED_EMBED}
-    found = []
-    for stage, statement in needs.items():
-        rows = connection.execute(statement, {"id": snapshot_id})
-        found.append(Outstanding(stage, [BlobWork(row.id, row.size) for row in rows]))
-    return [item for item in found if item.blobs]
 
 
 def settle_parsed(connection: Connection) -> list[int]:

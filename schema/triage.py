@@ -14,7 +14,8 @@ from config.scrub import scrub
 from config.signature import signature
 
 # Content fails once, however many files hold it; its places are those of manifests that are live
-# or newer than the live one. A failed run counts until a later one of its ref is asked for.
+# or newer than the live one. A failed run counts until a later one of its ref is asked for,
+# unless that was cancelled.
 FOUND = """
 WITH found AS (
     SELECT 'embed-' || x.id AS id, 'embed' AS stage, x.state, x.error_class,
@@ -39,6 +40,7 @@ WITH found AS (
        AND NOT EXISTS (SELECT 1 FROM index_runs later
                         WHERE later.repository_id = n.repository_id
                           AND later.ref IS NOT DISTINCT FROM n.ref
+                          AND later.state <> 'cancelled'
                           AND later.requested_at > n.requested_at)),
 matched AS (
     SELECT found.*, place.repository, place.path

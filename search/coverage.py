@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -17,29 +18,50 @@ SELECT count(*) AS files, count(*) FILTER (WHERE b.state IN ('parsed', 'sealed')
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Shares from 0 to 1, and the number of chunks in scope."""
+    """Shares from 0 to 1, the number of chunks in scope, and the same for each snapshot of it."""
 
     lexical: float
     text: float
     code: float
     chunks: int
+    parts: tuple["Coverage", ...] = ()
+
+    def to_json(self) -> dict[str, float]:
+        """As answers state it."""
+        return {"lexical": self.lexical, "text": self.text, "code": self.code}
 
 
 def coverage(connection: Connection, live: Sequence[LiveSnapshot]) -> Coverage:
     """The coverage over all `live` snapshots: as stored where all is there, else counted."""
-    files = parsed = chunks = with_text = with_code = 0
-    for snapshot in live:
-        whole = snapshot.state == "complete" and snapshot.counts["vectors"]["failed"] == 0
-        counts = snapshot.counts if whole else count_snapshot(connection, snapshot.id)
-        row = connection.execute(PARSED, {"id": snapshot.id}).one()
-        files += row.files
-        parsed += row.parsed
-        chunks += counts["chunks"]
-        with_text += counts["vectors"]["text"]
-        with_code += counts["vectors"]["code"]
-    return Coverage(
-        _share(parsed, files), _share(with_text, chunks), _share(with_code, chunks), chunks
-    )
+    counted = [_count(connection, snapshot) for snapshot in live]
+    total = _Counts(*(sum(numbers) for numbers in zip(*counted, strict=True)))
+    return replace(total.shares(), parts=tuple(counts.shares() for counts in counted))
+
+
+class _Counts(NamedTuple):
+    """Files, those that are parsed, chunks, and those with a vector."""
+
+    files: int = 0
+    parsed: int = 0
+    chunks: int = 0
+    text: int = 0
+    code: int = 0
+
+    def shares(self) -> Coverage:
+        return Coverage(
+            _share(self.parsed, self.files),
+            _share(self.text, self.chunks),
+            _share(self.code, self.chunks),
+            self.chunks,
+        )
+
+
+def _count(connection: Connection, snapshot: LiveSnapshot) -> _Counts:
+    whole = snapshot.state == "complete" and snapshot.counts["vectors"]["failed"] == 0
+    counts = snapshot.counts if whole else count_snapshot(connection, snapshot.id)
+    row = connection.execute(PARSED, {"id": snapshot.id}).one()
+    vectors = counts["vectors"]
+    return _Counts(row.files, row.parsed, counts["chunks"], vectors["text"], vectors["code"])
 
 
 def _share(part: int, whole: int) -> float:

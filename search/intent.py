@@ -20,6 +20,7 @@ _ERROR = re.compile(
     r"errno|segfault|[Ee]xception in",
     re.IGNORECASE,
 )
+_RECEIVER = re.compile(r"^(?:self|cls|this)\.")
 _SUFFIXES = tuple(suffix for suffixes in EXTENSIONS.values() for suffix in suffixes.split())
 # words that say how one asks, not what for
 _ASKING = frozenset(
@@ -84,4 +85,5 @@ def _path(query: str) -> tuple[str, int]:
 
 
 def _dotted(name: str) -> str:
-    return re.sub(r"::|#|->", ".", name).removesuffix("()")
+    """As definitions are qualified; whose method `self` calls is not said by its name."""
+    return _RECEIVER.sub("", re.sub(r"::|#|->", ".", name)).removesuffix("()")

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from config.errors import BadInputError
 from search.ladder import PLACES
-from search.scope import Scope, live_snapshots
+from search.scope import Scope, live_snapshots, storable
 
 MAX_PATHS = 6
 
@@ -114,7 +114,7 @@ def read_lines(
 
 def _file(connection: Connection, path: str, scope: Scope) -> Any:
     live_snapshots(connection, scope)
-    path = path.replace("\0", "").strip().removeprefix("./").strip("/")
+    path = storable(path).strip().removeprefix("./").strip("/")
     if not path:
         raise BadInputError("the path is empty")
     parameters = {"repository": scope.repository, "ref": scope.ref, "path": path}

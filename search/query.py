@@ -12,12 +12,16 @@ from sqlalchemy import Connection, text
 
 from config.errors import BadInputError, DegradedError, EncoderUnavailableError
 from search.candidates import at_path, candidates, defining
+from search.context import Context, widened
 from search.coverage import Coverage, coverage
 from search.dense import Neighbour, search_dense
+from search.freshness import freshness
 from search.intent import intent
 from search.lexical import search_lexical
+from search.phrases import put_first, search_phrases, wanted
 from search.rank import Ranked, fold, fuse, rank
-from search.scope import LiveSnapshot, Scope, files, live_snapshots
+from search.scope import LiveSnapshot, Scope, files, live_snapshots, storable
+from search.shared_vectors import SharedVectors
 from search.weights import DEFAULT, Weights
 from tasks.embed.models import find
 from tasks.embed.vectors import Vectors
@@ -30,6 +34,7 @@ MAX_QUERY_CHARS = 4_000
 DEPTH = 5  # each arm gives this many times the hits that are asked for (semble)
 MIN_DEPTH = 50  # a short list is ranked as well as the top of a long one
 MAX_OTHERS = 10
+SHARED_DEFINITIONS = 3  # so many chunks are looked at for each definition that is asked for
 QUERY_VECTORS = 1_024  # kept, at 1.5 kB each
 
 
@@ -37,7 +42,8 @@ QUERY_VECTORS = 1_024  # kept, at 1.5 kB each
 class Result:
     """A piece of code that answers, and why it stands where it does.
 
-    `also` names up to `MAX_OTHERS` other places of the same code, in forks and copies.
+    `also` names up to `MAX_OTHERS` other places of the same code, in forks and copies. `matched` is
+    empty for a chunk; for a definition it has the first and last line of each chunk found in it.
     """
 
     repository: str
@@ -51,6 +57,14 @@ class Result:
     signals: dict[str, Any]
     content: str
     also: list[dict[str, str]]
+    matched: list[list[int]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `mnemo search --json` prints it."""
+        document = asdict(self)
+        if not self.matched:
+            del document["matched"]
+        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +76,20 @@ class Answer:
     coverage: dict[str, float]
     degraded: list[str]
     commits: dict[str, str]
+    snapshots: list[dict[str, Any]]
     results: list[Result]
 
     def to_json(self) -> dict[str, Any]:
         """As `mnemo search --json` prints it."""
-        return asdict(self)
+        return asdict(self) | {"results": [result.to_json() for result in self.results]}
 
 
 @dataclass(slots=True)
 class Arms:
-    """What each arm found, and the reasons why one is missing."""
+    """What each arm found, the chunks that hold what was quoted, and why something is missing."""
 
     hits: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+    holding: list[int] = field(default_factory=list)
     degraded: list[str] = field(default_factory=list)
 
 
@@ -107,9 +123,18 @@ class Searcher:
         self._runtime = runtime
         self._weights = weights
         self._vectors: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
+        self._shared = SharedVectors(runtime.settings, runtime.breakers.cache())
 
-    def search(self, query: str, *, scope: Scope, mode: Mode = "hybrid", limit: int = 10) -> Answer:
-        """The best pieces of code for `query`.
+    def search(
+        self,
+        query: str,
+        *,
+        scope: Scope,
+        mode: Mode = "hybrid",
+        limit: int = 10,
+        context: Context = "chunk",
+    ) -> Answer:
+        """The best pieces of code for `query`: chunks, or the definitions around them.
 
         Raises:
             BadInputError: the query is empty, or a filter names something that does not exist.
@@ -117,50 +142,74 @@ class Searcher:
             DatabaseUnavailableError: PostgreSQL does not answer.
         """
         query = _checked(query, limit)
+        asked = wanted(query[:MAX_QUERY_CHARS])
         depth = max(DEPTH * limit, MIN_DEPTH)
         with self._runtime.database.reading() as connection:
             live = live_snapshots(connection, scope)
             covered = coverage(connection, live)
             arms = Arms()
+            if len(query) > MAX_QUERY_CHARS:
+                arms.degraded.append(f"only the first {MAX_QUERY_CHARS:,} characters were read")
             if mode in ("hybrid", "lexical"):
-                hits = search_lexical(connection, query, scope, depth)
+                hits = search_lexical(connection, asked.words, scope, depth)
                 arms.hits["lexical"] = [(hit.chunk_id, hit.score) for hit in hits]
+                arms.holding = search_phrases(connection, asked, scope, depth)
+                if asked.phrases and not arms.holding:
+                    arms.degraded.append(asked.missing())
             for space in SPACES if mode in ("hybrid", "vector") else ():
                 try:
-                    near = self._near(connection, query, scope, space, live, covered, depth)
+                    near = self._near(connection, asked.words, scope, space, live, covered, depth)
                 except DegradedError as exc:
                     if mode == "vector":
                         raise
                     arms.degraded.append(f"{space} vectors were not searched: {exc}")
                 else:
                     arms.hits[space] = [(hit.chunk_id, hit.distance) for hit in near]
-            results = self._ranked(connection, query, scope, arms, limit)
+            results = self._ranked(connection, asked.words, scope, arms, limit, context)
         return Answer(
-            query,
+            query[:MAX_QUERY_CHARS],
             mode,
-            {"lexical": covered.lexical, "text": covered.text, "code": covered.code},
+            covered.to_json(),
             arms.degraded + self._warnings(covered, mode),
             {snapshot.repository: snapshot.commit for snapshot in live},
+            freshness(live, covered),
             results,
         )
 
     def _ranked(
-        self, connection: Connection, query: str, scope: Scope, arms: Arms, limit: int
+        self,
+        connection: Connection,
+        query: str,
+        scope: Scope,
+        arms: Arms,
+        limit: int,
+        context: Context,
     ) -> list[Result]:
         asked = intent(query)
         fused = fuse(arms.hits, asked.kind, self._weights)
         named = defining(connection, scope, asked)
         pathed = at_path(connection, scope, asked)
-        known = candidates(connection, scope, {i.chunk_id for i in fused} | {*named, *pathed})
+        ids = {i.chunk_id for i in fused} | {*named, *pathed, *arms.holding}
+        known = candidates(connection, scope, ids)
         ranked = rank(fused, asked, known, defining=named, at_path=pathed, weights=self._weights)
-        folded = dict(islice(fold(ranked, known).items(), limit))
-        return _results(connection, scope, [i for i in ranked if i.chunk_id in folded], folded)
+        ranked = put_first(ranked, arms.holding)
+        many = limit if context == "chunk" else SHARED_DEFINITIONS * limit
+        folded = dict(islice(fold(ranked, known).items(), many))
+        ranked = [item for item in ranked if item.chunk_id in folded]
+        results = _results(connection, scope, ranked, folded)
+        if context == "symbol":
+            results = widened(connection, [item.chunk_id for item in ranked], results)
+        return results[:limit]
 
     def _vector(self, query: str, space: str) -> Vectors:
         """The query's vector; the same question is encoded once."""
         key = (self._runtime.model(space).key, query)
         if key not in self._vectors:
-            self._vectors[key] = self._runtime.encoder(space).encode_query(query)
+            shared = self._shared.get(*key)
+            if shared is None:
+                shared = self._runtime.encoder(space).encode_query(query)
+                self._shared.put(*key, shared)
+            self._vectors[key] = shared
             if len(self._vectors) > QUERY_VECTORS:
                 self._vectors.popitem(last=False)
         self._vectors.move_to_end(key)
@@ -211,7 +260,7 @@ class Searcher:
 
 
 def _checked(query: str, limit: int) -> str:
-    query = query.replace("\0", " ").strip()[:MAX_QUERY_CHARS]
+    query = storable(query).strip()
     if not query:
         raise BadInputError("the query is empty")
     if not 1 <= limit <= MAX_LIMIT:

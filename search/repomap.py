@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from config.errors import BadInputError
-from config.scrub import one_line
+from config.scrub import printable
 from search.budget import token_bound
 from search.graph import Edge, all_edges
 from search.ladder import PLACES
@@ -198,7 +198,7 @@ def _text(landmarks: Sequence[Landmark]) -> str:
             lines.append(
                 f"{indent}{mark.signature[:_SIGNATURE_CHARS] or mark.symbol}  :{mark.line}"
             )
-    return "".join(f"{one_line(line)}\n" for line in lines)
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def _name(symbol: str) -> str:

@@ -5,6 +5,7 @@ a live manifest names its content.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -16,12 +17,21 @@ from tasks.parse.languages import LANGUAGES
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The filters of a search. `ref` None means each repository's default ref."""
+    """The filters of a search. `ref` None means each repository's default ref.
+
+    Raises:
+        BadInputError: a filter is text that nothing stored can have.
+    """
 
     repository: str | None = None
     ref: str | None = None
     language: str | None = None
     path: str | None = None
+
+    def __post_init__(self) -> None:
+        for given in (self.repository, self.ref, self.language, self.path):
+            if given is not None and given != storable(given):
+                raise BadInputError(f"nothing that is indexed can be called {given[:100]!r}")
 
     @property
     def whole(self) -> bool:
@@ -40,12 +50,18 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class LiveSnapshot:
-    """A snapshot that searches of this scope read."""
+    """A snapshot that searches of this scope read.
+
+    `indexed_at` is when it was complete, else parsed, else begun; `age_s` the seconds since.
+    """
 
     id: int
     repository: str
+    ref: str
     commit: str
     state: str
+    indexed_at: datetime
+    age_s: float
     counts: dict[str, Any]
     text_model_id: int
     code_model_id: int
@@ -57,8 +73,9 @@ class LiveSnapshot:
 
 LIVE = """
 live AS (
-    SELECT s.id, p.name AS repository, s.commit, s.state, s.counts,
-           s.text_model_id, s.code_model_id
+    SELECT s.id, p.name AS repository, r.name AS ref, s.commit, s.state, s.counts,
+           s.text_model_id, s.code_model_id,
+           coalesce(s.complete_at, s.lexical_at, s.created_at) AS indexed_at
       FROM repositories p
       JOIN refs r ON r.repository_id = p.id AND r.name = coalesce(:ref, p.default_ref)
       JOIN snapshots s ON s.id = r.live_snapshot_id
@@ -121,13 +138,21 @@ def live_snapshots(connection: Connection, scope: Scope) -> list[LiveSnapshot]:
     if scope.repository is not None:
         get_repository(connection, scope.repository)
     rows = connection.execute(
-        text(f"WITH {LIVE} SELECT * FROM live ORDER BY id"),
+        text(
+            f"WITH {LIVE} SELECT *, extract(epoch FROM now() - indexed_at)::float AS age_s"
+            " FROM live ORDER BY id"
+        ),
         {"repository": scope.repository, "ref": scope.ref},
     )
     found = [LiveSnapshot(**row) for row in rows.mappings()]
     if not found and scope.ref is not None:
         raise BadInputError(f"no repository in scope has an indexed ref {scope.ref!r}")
     return found
+
+
+def storable(given: str) -> str:
+    """`given` as PostgreSQL takes it: NUL as a space, halves of characters as question marks."""
+    return given.replace("\0", " ").encode(errors="replace").decode()
 
 
 def like_pattern(glob: str) -> str:

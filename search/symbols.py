@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from config.errors import BadInputError
 from search.ladder import PLACES, places
-from search.scope import Scope, live_snapshots
+from search.scope import Scope, live_snapshots, storable
 
 MAX_NAME_CHARS = 500
 MAX_DEFINITIONS = 200
@@ -107,7 +107,7 @@ def dotted(name: str) -> str:
     Raises:
         BadInputError: nothing is left of the name, or it is too long for one.
     """
-    cleaned = re.sub(r"::|#|->", ".", name.replace("\0", "").strip()).removesuffix("()").strip(".")
+    cleaned = re.sub(r"::|#|->", ".", storable(name).strip()).removesuffix("()").strip(".")
     if not cleaned:
         raise BadInputError("the name is empty")
     if len(cleaned) > MAX_NAME_CHARS:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from config.errors import (
     BrokerUnavailableError,
+    CacheUnavailableError,
     ConfigurationError,
     EncoderUnavailableError,
     RemoteUnavailableError,
@@ -32,6 +33,7 @@ class Breakers:
         self._lock = threading.Lock()
         self._breakers: dict[str, Breaker] = {}
         self._listeners: list[Listener] = [_note]
+        self._cache = Breaker("cache", (), opens_at_once=(CacheUnavailableError,), enabled=enabled)
 
     def broker(self) -> Breaker:
         """For publishing messages."""
@@ -45,12 +47,20 @@ class Breakers:
         """For texts that failed before: their failures must not hold up fresh ones."""
         return self._named("encoder.replay", EncoderUnavailableError)
 
+    def cache(self) -> Breaker:
+        """For the cache of query vectors: the first failure opens it, since a miss costs little.
+
+        Nobody is told: a search writes nothing, and the broker, where the cache is, has a judgement
+        of its own.
+        """
+        return self._cache
+
     def remote(self, location: str) -> Breaker:
         """For the git server of a URL: one per host."""
         return self._named(f"git:{urlsplit(location).hostname or ''}", RemoteUnavailableError)
 
     def all(self) -> list[Breaker]:
-        """Those in use, by name."""
+        """Those in use whose changes are told, by name."""
         with self._lock:
             return [self._breakers[name] for name in sorted(self._breakers)]
 

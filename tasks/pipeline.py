@@ -16,8 +16,9 @@ from celery.canvas import Signature
 from celery.exceptions import Ignore
 
 from config import failpoints
-from config.errors import BrokerUnavailableError, DatabaseUnavailableError
+from config.errors import BrokerUnavailableError
 from schema.queues import REPLAY
+from tasks.retry import STEP
 
 if TYPE_CHECKING:
     from tasks.runtime import Runtime
@@ -31,11 +32,11 @@ class PipelineTask(Task):  # type: ignore[type-arg]  # generic in the stubs, not
     """A step; Celery's own retry covers the blips in which the ledger cannot be reached."""
 
     abstract = True
-    autoretry_for = (DatabaseUnavailableError,)
-    retry_backoff = 2
-    retry_backoff_max = 60
-    retry_jitter = True
-    max_retries = 3
+    autoretry_for = STEP.retried
+    retry_backoff = int(STEP.base)
+    retry_backoff_max = int(STEP.cap)
+    retry_jitter = True  # full, drawn after the cap
+    max_retries = STEP.attempts - 1
 
     def apply_async(self, *args: Any, **options: Any) -> Any:
         """Sends the message that starts this step."""
@@ -79,9 +80,8 @@ def persist(batch_id: int, **_: Any) -> None:
 def embed_retry(failure_id: int, **_: Any) -> None:
     """Tries one failed embedding again."""
     from tasks.embed.replay import replay_embedding  # noqa: PLC0415 - see above
-    from tasks.work import policy  # noqa: PLC0415 - see above
 
-    replay_embedding(runtime(), failure_id, policy(runtime()))
+    replay_embedding(runtime(), failure_id, runtime().policy("embed.retry"))
 
 
 @shared_task(base=PipelineTask, name="mnemo.maintain")

@@ -18,12 +18,13 @@ from config.errors import (
     MnemoError,
 )
 from config.logging import get_logger
-from schema import bells, deaths, ledger, replays
+from schema import bells, clock, deaths, ledger, replays
 from schema.ledger import Expired
 from schema.queues import QUEUE_OF, REPLAY, paused_queues
 from schema.runs import DUE_CHANNEL
 from schema.statistics import refresh_statistics
 from tasks.doorbells import Doorbells, Line
+from tasks.retry import FILE
 from tasks.runtime import Runtime
 from tasks.settle import settle
 from tasks.work import give_up
@@ -45,6 +46,7 @@ class Reconciler:
         self._timeouts = runtime.settings.timeouts
         replaying = runtime.settings.features.retry_queue
         self._stages = [stage for stage in QUEUE_OF if replaying or stage != REPLAY]
+        self._looked_at_clock = 0.0
         self._refreshed = 0.0
         self._maintained = 0.0
 
@@ -67,6 +69,8 @@ class Reconciler:
 
     def tick(self) -> bool:
         """One round; True where work is waiting that could not be announced yet."""
+        if time.monotonic() - self._looked_at_clock > self._timeouts.reconcile:
+            self.heed_clock()
         self.rescue()
         settle(self._runtime)
         waiting = self.ring()
@@ -76,12 +80,25 @@ class Reconciler:
             self._maintain()
         return waiting
 
+    def heed_clock(self) -> None:
+        """Undoes what a clock that was set back does to leases and waits."""
+        self._looked_at_clock = time.monotonic()
+        with self._runtime.database.transaction() as connection:
+            counts = clock.bring_back(
+                connection,
+                lease=self._timeouts.lease,
+                longest=self._runtime.policy("parse").longest,
+                fresh=FILE.cap,
+            )
+        if counts:
+            log.warning("reconcile.clock_went_back", **counts)
+
     def rescue(self) -> list[Expired]:
         """Takes batches back from workers that went silent; ends those out of attempts."""
         with self._runtime.database.transaction("expire") as connection:
             expired = ledger.expire(connection, self._timeouts.lease)
             ended = {batch.batch_id for batch in expired if _blamed(connection, batch)}
-            lost = replays.expire(connection, self._runtime.settings.max_attempts)
+            lost = replays.expire(connection, self._runtime.policy("embed.retry").attempts)
         for failure in lost:
             log.warning("reconcile.replay_expired", failure=failure)
         for batch in expired:
@@ -95,7 +112,7 @@ class Reconciler:
             self._runtime.errors.record(
                 batch.stage, LeaseLostError(), worker=batch.worker, batch=batch.batch_id
             )
-            used_up = batch.attempt >= self._runtime.settings.max_attempts
+            used_up = batch.attempt >= self._runtime.policy(batch.stage).attempts
             if used_up and batch.batch_id not in ended:
                 self._end(batch)
         return expired
@@ -156,15 +173,17 @@ class Reconciler:
 
     def _end(self, batch: Expired) -> None:
         error = LeaseLostError(f"the worker died or stalled {batch.attempt} times on this batch")
-        with self._runtime.database.transaction("claim") as connection:
-            lease = ledger.claim(
+        lease = self._runtime.transact(
+            "claim",
+            lambda connection: ledger.claim(
                 connection,
                 batch.batch_id,
                 batch.stage,
                 worker=self._runtime.worker,
                 seconds=self._timeouts.lease,
                 heed_pause=False,
-            )
+            ),
+        )
         if lease is not None:
             give_up(self._runtime, lease, error)
 

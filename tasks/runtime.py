@@ -4,8 +4,11 @@ Built on first use, because each is expensive and no process needs them all: tor
 loaded only where something is embedded, a parser process started only where something is parsed.
 """
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import Self
+from typing import Self, TypeVar
+
+from sqlalchemy import Connection
 
 from config.settings import Settings, get_settings
 from schema.database import Database
@@ -15,7 +18,11 @@ from tasks.breakers import Breakers
 from tasks.embed.encoder import Encoder, load_encoder
 from tasks.embed.models import Model, model_for, register
 from tasks.parse.sandbox import Sandbox
+from tasks.retrier import Retrier
+from tasks.retry import Policy, policies
 from tasks.tracking import Tracker
+
+T = TypeVar("T")
 
 
 class Runtime:
@@ -40,6 +47,36 @@ class Runtime:
     def errors(self) -> Tracker:
         """Where errors are counted; they may come from any thread."""
         return Tracker(self.database, enabled=self.settings.features.error_tracking)
+
+    @cached_property
+    def retrier(self) -> Retrier:
+        """Tries again what may pass at once; with it every retry is counted among the errors."""
+        return Retrier(policies(self.settings), record=self.errors.record)
+
+    def policy(self, operation: str) -> Policy:
+        """How `operation` is tried again."""
+        return self.retrier.policy(operation)
+
+    def transact(
+        self, operation: str, body: Callable[[Connection], T], *, repeatable: bool = False
+    ) -> T:
+        """`body` in a transaction of its own; again from its beginning where it lost a race.
+
+        Args:
+            operation: names the retry policy, and the failpoint around the commit.
+            body: may run several times: it takes its fence (`ledger.hold`) itself, and consumes
+                nothing.
+            repeatable: as of `Database.transaction`.
+
+        Raises:
+            ConflictError: it lost every race; nothing was written.
+        """
+
+        def attempt() -> T:
+            with self.database.transaction(operation, repeatable=repeatable) as connection:
+                return body(connection)
+
+        return self.retrier.call(operation, attempt)
 
     @cached_property
     def sandbox(self) -> Sandbox:

@@ -50,7 +50,8 @@ class Tracker:
     def record(self, operation: str, error: BaseException, **details: Any) -> None:
         """Remembers an error; never raises and never waits.
 
-        `repository` and `path` have columns of their own; other details are kept as they are.
+        `repository` and `path` have columns of their own, which are looked up where a `batch` or a
+        `blob` is named; the batch that is being worked on is named by itself.
         """
         if not self._enabled:
             return
@@ -100,6 +101,9 @@ class Tracker:
 def _entry(operation: str, error: BaseException, details: dict[str, Any]) -> ErrorEntry:
     name = type(error).__name__
     message = scrub(str(error))
+    context = structlog.contextvars.get_contextvars()
+    if "batch" in context:
+        details.setdefault("batch", context["batch"])
     return ErrorEntry(
         operation=operation,
         error_class=name,
@@ -108,7 +112,7 @@ def _entry(operation: str, error: BaseException, details: dict[str, Any]) -> Err
         traceback=_frames(error),
         repository=_text(details.pop("repository", None)),
         path=_text(details.pop("path", None)),
-        correlation_id=structlog.contextvars.get_contextvars().get("correlation_id"),
+        correlation_id=context.get("correlation_id"),
         details={key: _text(value) for key, value in details.items()},
     )
 

@@ -6,6 +6,8 @@ it for Celery, the command line calls it for sources that only this host can rea
 
 from collections.abc import Callable
 
+from sqlalchemy import Connection
+
 from config.errors import LeaseLostError, MnemoError, TransientError
 from config.logging import bound, get_logger
 from schema import batches, failures, heartbeats, ledger, runs, snapshots, vectors
@@ -15,7 +17,7 @@ from tasks.embed.stage import embed_batch
 from tasks.lease import Keeper, kept
 from tasks.parse.stage import parse_batch
 from tasks.persist import persist_batch
-from tasks.retry import GiveUp, Policy
+from tasks.retry import GiveUp, Retry
 from tasks.runtime import Runtime
 from tasks.settle import settle
 
@@ -46,14 +48,16 @@ def work(runtime: Runtime, stage: str, batch_id: int) -> bool:
     Raises:
         DatabaseUnavailableError: the ledger cannot be reached.
     """
-    with runtime.database.transaction("claim") as connection:
-        lease = ledger.claim(
+    lease = runtime.transact(
+        "claim",
+        lambda connection: ledger.claim(
             connection,
             batch_id,
             stage,
             worker=runtime.worker,
             seconds=runtime.settings.timeouts.lease,
-        )
+        ),
+    )
     if lease is None:
         log.debug("work.nothing_due", stage=stage, batch=batch_id)
         return False
@@ -87,14 +91,14 @@ def work_on(runtime: Runtime, lease: Lease) -> bool:
                 DefectError(f"{type(exc).__name__}: {exc}").with_traceback(exc.__traceback__),
             )
             return False
-        with runtime.database.transaction() as connection:
+        with runtime.database.transaction(repeatable=True) as connection:
             heartbeats.progressed(connection, runtime.worker)
     return True
 
 
 def fail(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
     """Writes a failed attempt into the ledger: a later attempt, or what giving up means."""
-    decision = policy(runtime).decide(error, lease.attempt)
+    decision = runtime.policy(lease.stage).decide(error, lease.attempt)
     runtime.errors.record(lease.stage, error, attempt=lease.attempt, batch=lease.batch_id)
     log.warning(
         "work.failed",
@@ -107,9 +111,9 @@ def fail(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
         if isinstance(decision, GiveUp):
             give_up(runtime, lease, error)
         else:
-            with runtime.database.transaction("postpone") as connection:
-                ledger.hold(connection, lease)
-                ledger.postpone(connection, lease, error, decision.after)
+            runtime.transact(
+                "postpone", lambda connection: _postpone(connection, lease, error, decision)
+            )
     except LeaseLostError:
         log.warning("work.lease_lost", attempt=lease.attempt)
 
@@ -121,26 +125,29 @@ def give_up(runtime: Runtime, lease: Lease, error: MnemoError) -> None:
     quarantined. embed: its chunks become failed embeddings. persist: there is nothing to give up,
     since only the seal is missing.
     """
-    with runtime.database.transaction("give_up") as connection:
-        ledger.hold(connection, lease)
-        match lease.stage:
-            case "discover":
-                ledger.give_up(connection, lease, error)
-                snapshots.drop_listing(connection, lease.run_id)
-                runs.fail_run(connection, lease.run_id, error)
-            case "parse":
-                if not batches.split(connection, lease):
-                    failures.quarantine_batch(connection, lease.batch_id, error)
-                ledger.give_up(connection, lease, error)
-            case "embed":
-                vectors.record_failures(connection, lease.batch_id, error)
-                ledger.advance(connection, lease, "persist")
-            case _:
-                ledger.postpone(connection, lease, error, runtime.settings.retry_cap)
+    longest = runtime.policy(lease.stage).cap
+    runtime.transact("give_up", lambda connection: _give_up(connection, lease, error, longest))
     settle(runtime)
 
 
-def policy(runtime: Runtime) -> Policy:
-    """The retry policy of batches, from the settings."""
-    settings = runtime.settings
-    return Policy(settings.max_attempts, settings.retry_base, settings.retry_cap)
+def _postpone(connection: Connection, lease: Lease, error: MnemoError, decision: Retry) -> None:
+    ledger.hold(connection, lease)
+    ledger.postpone(connection, lease, error, decision.after, counted=decision.counted)
+
+
+def _give_up(connection: Connection, lease: Lease, error: MnemoError, longest: float) -> None:
+    ledger.hold(connection, lease)
+    match lease.stage:
+        case "discover":
+            ledger.give_up(connection, lease, error)
+            snapshots.drop_listing(connection, lease.run_id)
+            runs.fail_run(connection, lease.run_id, error)
+        case "parse":
+            if not batches.split(connection, lease):
+                failures.quarantine_batch(connection, lease.batch_id, error)
+            ledger.give_up(connection, lease, error)
+        case "embed":
+            vectors.record_failures(connection, lease.batch_id, error)
+            ledger.advance(connection, lease, "persist")
+        case _:
+            ledger.postpone(connection, lease, error, longest)

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -21,11 +22,13 @@ from schema.migrate import migrate
 from tasks.runtime import Runtime
 from tests.commands import Cli, NewCli, make_cli
 from tests.harness import Pipeline, git
+from tests.machines import THOROUGH
 from workers.embedded.home import Endpoints, Home
 from workers.embedded.servers import Servers
 
 TEMPLATE = "mnemo_template"
 _numbers = itertools.count()
+hypothesis.settings.register_profile(THOROUGH)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -70,6 +73,14 @@ def database_url(endpoints: Endpoints) -> Iterator[str]:
     _drop(endpoints, name)
 
 
+@pytest.fixture(scope="module")
+def shared_database_url(endpoints: Endpoints) -> Iterator[str]:
+    """The same for all tests of a module, which fill it once and then only read."""
+    name = _create(endpoints, f"test_{next(_numbers)}", template=TEMPLATE)
+    yield _url(endpoints, name)
+    _drop(endpoints, name)
+
+
 @pytest.fixture
 def empty_database_url(endpoints: Endpoints) -> Iterator[str]:
     """The URL of a database that was never migrated."""
@@ -89,6 +100,7 @@ def settings(database_url: str, endpoints: Endpoints, tmp_path: Path) -> Setting
             "encoder": "hash",
             "retry_base": 0.01,
             "retry_cap": 0.02,
+            "features": {"search_cache": False},  # tests share the broker, not what they ask
         }
     )
 

@@ -15,12 +15,12 @@ from config.errors import ConfigurationError
 from config.settings import Settings
 from config.timeouts import TASKS, Timeouts
 from tasks import pipeline
+from tasks.retry import PUBLISH, STEP
 from workers.queues import ROUTES, declared
 
 assert pipeline.ORDER  # noqa: S101 - the import registers the tasks
 # not "correlation_id": Celery gives that name to each task's own id
 CORRELATION_HEADER = "mnemo_correlation_id"
-MAX_COUNTDOWN_SECONDS = 60
 
 
 class App(Celery):
@@ -83,7 +83,12 @@ def _configuration(settings: Settings, *, amqp: bool) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         "broker_connection_timeout": limits.broker_connect,
         "broker_pool_acquire_timeout": limits.broker_socket,
-        "task_publish_retry_policy": {"max_retries": 3, "interval_max": 1.0},
+        "task_publish_retry_policy": {
+            "max_retries": PUBLISH.attempts - 1,
+            "interval_start": PUBLISH.base,
+            "interval_step": PUBLISH.base,
+            "interval_max": PUBLISH.cap,
+        },
         "broker_transport_options": _rabbitmq_options(limits) if amqp else _redis_options(limits),
         # hard limits only: a soft one could interrupt a COMMIT, whose outcome nobody would know
         "task_annotations": {
@@ -95,7 +100,7 @@ def _configuration(settings: Settings, *, amqp: bool) -> dict[str, Any]:
 def _redis_options(limits: Timeouts) -> dict[str, Any]:
     return {
         # every process of the fleet must agree: the shortest one wins
-        "visibility_timeout": int(2 * limits.longest_task() + MAX_COUNTDOWN_SECONDS),
+        "visibility_timeout": int(2 * limits.longest_task() + STEP.cap),
         "unacked_restore_interval": 10,
         "unacked_restore_throttle": 1,
         "socket_timeout": limits.broker_socket,

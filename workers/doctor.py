@@ -28,8 +28,7 @@ from config.scrub import scrub
 from config.settings import Settings
 from schema.database import Database
 from tasks.doorbells import Doorbells
-from tasks.embed.encoder import load_encoder
-from tasks.embed.models import model_for
+from tasks.embed.encoder import describe_encoder
 from workers.app import create_app
 from workers.embedded.binaries import find_postgres, find_valkey
 from workers.embedded.home import Home
@@ -57,8 +56,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         "packages": _packages,
         "git": _git,
         "home": lambda: _home(settings.home),
-        "model text": lambda: _model(settings, "text"),
-        "model code": lambda: _model(settings, "code"),
+        "model text": lambda: describe_encoder(settings.without_urls(), "text"),
+        "model code": lambda: describe_encoder(settings.without_urls(), "code"),
     }
     if settings.embedded:
         checks["postgresql programs"] = lambda: str(find_postgres(settings.pg_bin).folder)
@@ -137,12 +136,6 @@ def _home(home: Path) -> str:
     if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
         raise ConfigurationError(f"{place} cannot be written to: set MNEMO_HOME")
     return str(home) if place == home else f"{home} (will be created)"
-
-
-def _model(settings: Settings, space: str) -> str:
-    model = model_for(settings, space)
-    encoder = load_encoder(settings, model)
-    return f"{model.name} on {encoder.backend}, {encoder.dimensions} dimensions"
 
 
 def _database(settings: Settings) -> str:

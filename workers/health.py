@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from config.errors import BrokerUnavailableError, MnemoError
+from config.errors import BrokerUnavailableError, DatabaseFullError, MnemoError
 from config.logging import get_logger
 from config.settings import Settings
 from schema import breakers, heartbeats, queues
@@ -25,7 +25,7 @@ from workers.judgements import (
     judge_breakers,
     judge_embedding,
     judge_partitions,
-    judge_pgvector,
+    judge_postgresql,
     judge_reconciler,
     judge_workers,
 )
@@ -49,6 +49,12 @@ SELECT count(*) FILTER (WHERE state IN ('pending', 'leased') AND error_class = A
   FROM failed_embeddings
 """)
 ENCODER_ERRORS = ["EncoderUnavailableError", "CircuitOpenError"]
+WAITING_FOR_ROOM = text(f"""
+SELECT (SELECT count(*) FROM batches
+         WHERE state = 'pending' AND error_class = '{DatabaseFullError.__name__}')
+     + (SELECT count(*) FROM failed_embeddings
+         WHERE state = 'pending' AND error_class = '{DatabaseFullError.__name__}')
+""")
 PGVECTOR = text("SELECT extversion FROM pg_extension WHERE extname = 'vector'")
 log = get_logger("health")
 
@@ -108,7 +114,9 @@ def _check_database(settings: Settings, report: Report) -> None:
 
 def _look(connection: Connection, settings: Settings, report: Report) -> None:
     services = report.services
-    services["postgresql"] = judge_pgvector(connection.execute(PGVECTOR).scalar())
+    services["postgresql"] = judge_postgresql(
+        connection.execute(PGVECTOR).scalar(), connection.execute(WAITING_FOR_ROOM).scalar_one()
+    )
     report.ledger = {row["stage"]: dict(row) for row in connection.execute(LEDGER).mappings()}
     living = heartbeats.living(connection, settings.timeouts.lease)
     loads = queues.loads(connection)

@@ -73,10 +73,18 @@ def judge_partitions(months_ahead: int) -> Service:
     return Service(status, f"errors have partitions for {months_ahead} months ahead")
 
 
-def judge_pgvector(version: str | None) -> Service:
-    """Unhealthy without the extension: nothing can be stored."""
+def judge_postgresql(version: str | None, waiting_for_room: int) -> Service:
+    """Unhealthy without pgvector of any version, degraded while its disk is full.
+
+    Args:
+        version: of the extension.
+        waiting_for_room: batches and failed embeddings that could not be stored.
+    """
     if version is None:
         return Service("unhealthy", "pgvector is missing: `mnemo db migrate` says what to do")
+    if waiting_for_room:
+        detail = f"its disk is full: {waiting_for_room:,} batches and embeddings wait for room"
+        return Service("degraded", detail)
     return Service("healthy", f"answers; pgvector {version}")
 
 

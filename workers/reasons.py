@@ -30,6 +30,8 @@ def explain(waiting: Waiting | None, around: Surroundings) -> list[str]:
         return ["it was never asked to be indexed"]
     if waiting.state == "failed":
         return [f"the last run failed: {waiting.error}"]
+    if waiting.state == "cancelled":
+        return [f"nothing is waiting: {(waiting.error or '').partition(': ')[2]}"]
     if waiting.state not in ("pending", "indexing"):
         return [f"nothing is waiting: the last run {_ended(waiting.state)}"]
     reasons = [*_obstacles(waiting, around), *_course(waiting, around)]

@@ -10,7 +10,7 @@ from mnemolite.session import open_runtime
 from schema import errors as stored
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
-Hours = Annotated[float, typer.Option(min=0.01, max=24 * 90, help="How far back.")]
+Hours = Annotated[float, typer.Option(min=0.01, max=24 * 3_650, help="How far back.")]
 Operation = Annotated[str | None, typer.Option(help="Only this operation: parse, embed, …")]
 ErrorClass = Annotated[str | None, typer.Option("--class", help="Only this class of errors.")]
 Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Rows at the most.")]
@@ -32,7 +32,9 @@ def list_(
 ) -> int:
     """List the last errors, newest first."""
     rows = _read(stored.latest, hours, operation, error_class, limit)
-    return _print(rows, ("occurred_at", "operation", "error_class", "path", "message"), as_json)
+    return _print(
+        rows, ("occurred_at", "operation", "error_class", "repository", "path", "message"), as_json
+    )
 
 
 @app.command()

@@ -30,7 +30,7 @@ from search.sample import sample_query
 from search.scope import Scope
 from tasks.discover.git import open_repository
 from tasks.discover.remote import check_url
-from tasks.discover.source import Source, name_of, parse_source
+from tasks.discover.source import Source, name_of, parse_source, refuse_secret
 from tasks.runtime import Runtime
 from tasks.work import work_on
 
@@ -81,16 +81,16 @@ def index(
             print_json(receipt)
         else:
             print_receipt(receipt)
-        if sample and not as_json and receipt["state"] != "failed":
+        if sample and not as_json and receipt["state"] in ("succeeded", "partial"):
             _print_sample(runtime, receipt["repository"])
         return exit_code(receipt)
 
 
 def exit_code(receipt: dict[str, Any]) -> int:
-    """0 all done, 1 with failures, 2 the source was the problem, 3 something else was down."""
+    """0 all done, 1 in part or cancelled, 2 the source was the problem, 3 something was down."""
     if receipt["state"] == "succeeded":
         return EXIT_DONE
-    if receipt["state"] == "partial":
+    if receipt["state"] in ("partial", "cancelled"):
         return EXIT_FINISHED_WITH_FAILURES
     unavailable = str(receipt["error"]["class"]).endswith("UnavailableError")
     return EXIT_DEPENDENCY_DOWN if unavailable else EXIT_COULD_NOT_RUN
@@ -98,7 +98,7 @@ def exit_code(receipt: dict[str, Any]) -> int:
 
 def print_receipt(receipt: dict[str, Any]) -> None:
     """The receipt for people."""
-    if receipt["state"] == "failed":
+    if receipt["state"] in ("failed", "cancelled"):
         say(f"mnemo: {receipt['error']['message']}", style="red")
         return
     files, vectors, spent = receipt["files"], receipt["vectors"], receipt["seconds"]
@@ -129,6 +129,8 @@ def print_receipt(receipt: dict[str, Any]) -> None:
 
 def check(request: Request) -> None:
     """Refuses a forbidden address or a wrong ref before anything is started or stored."""
+    refuse_secret("the ref", request.ref or "")
+    refuse_secret("the name", request.name or "")
     if request.source.kind == "url":
         with suppress(RemoteUnavailableError):  # a worker may reach what this host does not
             check_url(request.source.location)
@@ -136,13 +138,14 @@ def check(request: Request) -> None:
         return
     scratch, timeouts = Path(tempfile.gettempdir()), load_settings().timeouts
     with open_repository(request.source, scratch=scratch, timeouts=timeouts) as repository:
-        repository.resolve(request.ref)
+        refuse_secret("the ref", repository.resolve(request.ref).name)
 
 
 def enqueue(runtime: Runtime, request: Request) -> Asked:
     """Writes the request down; a source that only this host can read is listed by this command."""
     here = not load_settings().embedded and request.source.kind != "url"
-    with runtime.database.transaction("enqueue") as connection:
+
+    def ask(connection: Connection) -> tuple[Asked, Lease | None]:
         asked = runs.enqueue(
             connection,
             kind=request.source.kind,
@@ -154,7 +157,9 @@ def enqueue(runtime: Runtime, request: Request) -> Asked:
             correlation_id=uuid.uuid4().hex,
         )
         # in the same transaction, so that no other host, which lacks the path, sees it due
-        lease = _claim(connection, runtime, asked) if here else None
+        return asked, _claim(connection, runtime, asked) if here else None
+
+    asked, lease = runtime.transact("enqueue", ask)
     if lease is not None:
         work_on(runtime, lease)
     return asked

@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from config.errors import EXIT_DONE
-from config.scrub import one_line
+from config.scrub import printable
 from mnemolite.output import line, print_json, say
 from mnemolite.session import open_runtime
 from search.outline import outline as outline_of
@@ -29,11 +29,11 @@ def outline(
     if as_json:
         print_json(asdict(found))
         return EXIT_DONE
-    line(Text(one_line(f"{found.repository}/{found.path}"), style="bold cyan"))
+    line(Text(printable(f"{found.repository}/{found.path}"), style="bold cyan"))
     for entry in found.symbols:
         line(
             "  " * (entry.depth + 1),
-            one_line(entry.signature or f"{entry.kind} {entry.symbol}"),
+            printable(entry.signature or f"{entry.kind} {entry.symbol}"),
             Text(f"  :{entry.start_line}-{entry.end_line}", style="dim"),
         )
     if not found.symbols:

@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 from config.errors import EXIT_DONE
-from config.scrub import one_line
+from config.scrub import printable
 from mnemolite.output import line, print_json, say
 from mnemolite.session import open_runtime
 from search.graph import Edge, find_callees, find_references
@@ -50,8 +50,8 @@ def _print(edge: Edge, *, callees: bool) -> None:
     target = f"{edge.target_path}:{edge.target_line} {edge.target_symbol}"
     use = f"  {edge.kind} in {edge.scope or 'the file'}"
     line(
-        Text(one_line(f"{edge.repository}/{edge.path}:{lines}"), style="bold cyan"),
-        Text(one_line(use), style="green"),
-        one_line(f" → {target}") if callees else one_line(f" → {edge.target_symbol}"),
+        Text(printable(f"{edge.repository}/{edge.path}:{lines}"), style="bold cyan"),
+        Text(printable(use), style="green"),
+        printable(f" → {target}") if callees else printable(f" → {edge.target_symbol}"),
         Text(f"  {edge.confidence:.2f} {edge.resolved}", style="dim"),
     )

@@ -10,6 +10,7 @@ from mnemolite.output import line, print_json, say, table
 from mnemolite.session import open_runtime
 from schema import overview
 from schema.runs import get_repository
+from tasks.cancel import remove_repository
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -51,7 +52,6 @@ def remove(
         if dry_run:
             return EXIT_DONE
         confirm(f"remove {name} from the index?", yes=yes)
-        with runtime.database.transaction() as connection:
-            overview.remove_repository(connection, repository.id)
+        remove_repository(runtime, repository)
     say(f"removed {name}")
     return EXIT_DONE

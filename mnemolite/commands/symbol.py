@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 from config.errors import EXIT_DONE
-from config.scrub import one_line
+from config.scrub import printable
 from mnemolite.output import line, print_json, say
 from mnemolite.session import open_runtime
 from search.scope import Scope
@@ -34,12 +34,12 @@ def symbol(
     for definition in found:
         place = f"{definition.repository}/{definition.path}:{definition.start_line}"
         line(
-            Text(one_line(f"{place}-{definition.end_line}"), style="bold cyan"),
-            Text(one_line(f"  {definition.kind} {definition.symbol}"), style="green"),
+            Text(printable(f"{place}-{definition.end_line}"), style="bold cyan"),
+            Text(printable(f"  {definition.kind} {definition.symbol}"), style="green"),
         )
-        line("    ", one_line(definition.signature))
+        line("    ", printable(definition.signature))
     if not found:
-        say("nothing is defined by this name" + one_line(_advice(similar)))
+        say("nothing is defined by this name" + printable(_advice(similar)))
     return EXIT_DONE
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from config.errors import EXIT_DONE, EXIT_FINISHED_WITH_FAILURES
+from config.scrub import printable
 from mnemolite.output import count, line, print_json
 from mnemolite.session import open_runtime
 from tasks.verify import Verdict, verify_repository
@@ -43,6 +44,6 @@ def _print(verdict: Verdict) -> None:
         ("duplicates", verdict.duplicates),
     ):
         for path in paths[:20]:
-            line(f"  {title}: {path}")
+            line(f"  {title}: {printable(path)}")
     if verdict.outstanding:
         line(f"  {count(verdict.outstanding)} files are still being worked on")

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from config.errors import EXIT_DONE, BrokerUnavailableError
+from config.scrub import one_line
 from mnemolite.output import line, print_json
 from mnemolite.session import open_runtime
 from schema import heartbeats, queues, receipts, waiting
@@ -31,7 +32,7 @@ def why(
         print_json({"repository": repo, "run": state, "reasons": reasons})
     else:
         for reason in reasons:
-            line(reason)
+            line(one_line(reason))
     return EXIT_DONE
 
 

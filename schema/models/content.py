@@ -8,6 +8,7 @@ from pgvector.sqlalchemy import HALFVEC
 from sqlalchemy import (
     ARRAY,
     CheckConstraint,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -29,7 +30,8 @@ class Blob(Base):
     """One file content in one language, and how far it got.
 
     pending → parsed (lexically searchable) → sealed (vectors stored or their failure recorded);
-    quarantined when it used up its attempts. `sha256` is of the bytes as they were read.
+    quarantined when it used up its attempts, or `spent_seconds`, what reading and parsing it took
+    so far, its budget. `sha256` is of the bytes as they were read.
     """
 
     __tablename__ = "blobs"
@@ -54,6 +56,7 @@ class Blob(Base):
     chunk_count: Mapped[int] = mapped_column(Integer, server_default="0")
     has_errors: Mapped[bool] = mapped_column(server_default="false")
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    spent_seconds: Mapped[float] = mapped_column(Double, server_default="0")
     worker_deaths: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     last_death_at: Mapped[Moment | None]
     quarantined_at: Mapped[Moment | None]

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from schema.models.base import Base, CreatedAt, Identifier, JsonObject, Moment, one_of
 
-RUN_STATES = ("pending", "indexing", "succeeded", "partial", "failed")
+RUN_STATES = ("pending", "indexing", "succeeded", "partial", "failed", "cancelled")
 STAGES = ("discover", "parse", "embed", "persist")
 BATCH_STATES = ("pending", "leased", "done", "failed")
 FAILURE_STATES = ("pending", "leased", "quarantined", "discarded")

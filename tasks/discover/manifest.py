@@ -6,9 +6,10 @@ One file's content is held at a time.
 
 import hashlib
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +22,16 @@ from tasks.discover.folder import Folder
 from tasks.discover.git import Repository, open_repository
 from tasks.discover.redact import REDACTION_VERSION, redact
 from tasks.discover.remote import Resolver
-from tasks.discover.source import Source
+from tasks.discover.source import Source, refuse_secret
 from tasks.discover.tree import Tree, TreeEntry
 from tasks.discover.worktree import WorkTree
 from tasks.parse.languages import language_of
 
-POLICY_VERSION: Final = fingerprint((skip.SKIP_VERSION, DECODING_VERSION, REDACTION_VERSION))
+_PATHS_SEMANTICS: Final = 1  # counts changes of how paths are shown
+
+POLICY_VERSION: Final = fingerprint(
+    (skip.SKIP_VERSION, DECODING_VERSION, REDACTION_VERSION, _PATHS_SEMANTICS)
+)
 """Changes whenever some file's text or skip reason may: an older manifest is then out of date."""
 
 # The names of what has no ref. The space keeps them apart from every branch and tag.
@@ -41,7 +46,8 @@ class Entry:
     """One file of a manifest."""
 
     path: str
-    """Unique. May hold line feeds; bytes that are not UTF-8 are shown as `\\xff`."""
+    """Unique. May hold line feeds; bytes that are not UTF-8 are shown as `\\xff`, secrets as
+    `<redacted:kind>`."""
     mode: int
     size: int
     """In bytes; -1 where a server kept back what is too large, and its size."""
@@ -54,6 +60,8 @@ class Entry:
     """Decoded, without NUL and without secrets; as many lines as the file has."""
     secrets: int = 0
     """How many were taken out of the text."""
+    seconds: float = field(default=0.0, compare=False)
+    """What making the text out of the content took."""
 
 
 class Scan:
@@ -122,6 +130,7 @@ def scan(
         )
         with opened as repository:
             resolved = repository.resolve(ref)
+            refuse_secret("the ref", resolved.name)
             commit = _Commit(repository, resolved.commit, max_file_bytes)
             yield Scan(resolved.name, resolved.commit, commit, max_file_bytes)
 
@@ -150,21 +159,21 @@ class _Commit:
 
 
 class _Paths:
-    """Shows paths as text, each differently.
+    """Shows paths as text without secrets, each differently.
 
-    Only a path that is not UTF-8 can be shown like another one, and as its first odd byte becomes a
-    backslash, the other one has a backslash too and comes first: those are remembered.
+    Only a path that is not UTF-8 or holds a secret can be shown like another one. Both then have a
+    backslash or a placeholder: those are remembered.
     """
 
     def __init__(self) -> None:
-        self._with_backslash: set[str] = set()
+        self._doubtful: set[str] = set()
 
     def shown(self, path: bytes) -> str:
-        shown = path.decode(errors="backslashreplace")
-        if "\\" in shown:
-            while shown in self._with_backslash:
+        shown = redact(path.decode(errors="backslashreplace")).text
+        if "\\" in shown or "<redacted:" in shown:
+            while shown in self._doubtful:
                 shown += "\\"
-            self._with_backslash.add(shown)
+            self._doubtful.add(shown)
         return shown
 
 
@@ -181,6 +190,7 @@ def _entry(tree: Tree, found: TreeEntry, path: str, max_file_bytes: int) -> Entr
 
 
 def _read_entry(path: str, mode: int, content: bytes, max_file_bytes: int) -> Entry:
+    began = time.monotonic()
     text = decode(content)
     reason = skip.by_content(content) or ("binary" if text is None else skip.by_text(path, text))
     if text is None or reason:
@@ -198,4 +208,5 @@ def _read_entry(path: str, mode: int, content: bytes, max_file_bytes: int) -> En
         language=language_of(path, text[:_HEAD_CHARS]),
         text=redacted.text,
         secrets=len(redacted.secrets),
+        seconds=time.monotonic() - began,
     )

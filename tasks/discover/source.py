@@ -10,6 +10,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from config.errors import BadInputError, SourceNotFoundError, UrlForbiddenError
+from tasks.discover.redact import redact
 from tasks.discover.remote import parse_url
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -37,7 +38,7 @@ def parse_source(argument: str) -> Source:
     Raises:
         SourceNotFoundError: there is no such path.
         UrlForbiddenError: it is a URL, or like one, that may not be fetched.
-        BadInputError: it is a file, or no path at all.
+        BadInputError: it is a file, or no path at all, or holds a secret.
     """
     if not argument.strip():
         raise BadInputError("no source is given: name a folder, a git repository or its https URL")
@@ -45,9 +46,24 @@ def parse_source(argument: str) -> Source:
         raise UrlForbiddenError("the source holds control characters")
     if argument.startswith("-"):
         raise UrlForbiddenError("the source starts with '-': for a folder of this name write ./-…")
-    if _LIKE_URL.match(argument):
-        return Source("url", _repository_url(argument))
-    return _local(argument)
+    like_url = _LIKE_URL.match(argument)
+    source = Source("url", _repository_url(argument)) if like_url else _local(argument)
+    refuse_secret("the source", source.location)
+    return source
+
+
+def refuse_secret(what: str, text: str) -> None:
+    """Lets no name pass that would have to be stored as it is, to be found again.
+
+    Raises:
+        BadInputError: `text` holds something of the shape of a secret.
+    """
+    secrets = redact(text).secrets
+    if secrets:
+        raise BadInputError(
+            f"{what} holds a secret ({secrets[0].kind}), which would be stored with the index:"
+            " give it another name"
+        )
 
 
 def name_of(source: Source) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
+from sqlalchemy import Connection
+
 from config.errors import NothingToIndexError
 from config.logging import get_logger
 from schema import batches, ledger, manifests, runs, snapshots
@@ -75,37 +77,39 @@ def _attach(runtime: Runtime, lease: Lease, run: Run, listing: Scan) -> bool:
     if listing.commit is None:
         return False
     identity = _identity(runtime, listing.commit)
-    with runtime.database.transaction("discover.attach") as connection:
+
+    def attach(connection: Connection) -> bool:
         newest = snapshots.newest_snapshot(connection, run.repository.id, listing.ref)
         if newest is None or newest.identity != identity:
             return False
         ledger.hold(connection, lease)
         runs.start_run(connection, run.id, newest.id)
+        if newest.state != "complete":
+            new_blobs = _take_up(runtime, connection, run, newest.id)
+            runs.add_counts(connection, run.id, {"new_blobs": new_blobs})
         ledger.finish(connection, lease)
-    log.info("discover.unchanged", repository=run.repository.name, commit=listing.commit)
-    return True
+        return True
+
+    attached = runtime.transact("discover.attach", attach)
+    if attached:
+        log.info("discover.unchanged", repository=run.repository.name, commit=listing.commit)
+    return attached
+
+
+def _take_up(runtime: Runtime, connection: Connection, run: Run, snapshot_id: int) -> int:
+    """Makes the run work on what nobody does, as after a cancelled run; returns how many files."""
+    found = batch_outstanding(runtime, connection, run.id, snapshot_id)
+    runs.announce(connection)
+    return sum(len(work.blobs) for work in found if work.stage == "parse")
 
 
 def _list(runtime: Runtime, lease: Lease, keeper: Keeper, run: Run, listing: Scan) -> None:
     snapshot_id = _begin(runtime, lease, run, listing)
-    settings = runtime.settings
     ordinal = new_blobs = indexed = 0
     for piece in pieces(listing.entries):
         keeper.check()
-        with runtime.database.transaction("discover.piece") as connection:
-            ledger.hold(connection, lease)
-            new = manifests.write_files(connection, snapshot_id, ordinal, piece, PARSER_VERSION)
-            batches.create_batches(
-                connection,
-                run.id,
-                "parse",
-                new,
-                max_bytes=settings.batch_bytes,
-                max_blobs=settings.batch_files,
-            )
-            runs.announce(connection)
+        new_blobs += _write_piece(runtime, lease, snapshot_id, ordinal, piece)
         ordinal += len(piece)
-        new_blobs += len(new)
         indexed += sum(file.skip_reason is None for file in piece)
     if not indexed:
         raise NothingToIndexError(_why_nothing(ordinal))
@@ -114,18 +118,42 @@ def _list(runtime: Runtime, lease: Lease, keeper: Keeper, run: Run, listing: Sca
 
 
 def _begin(runtime: Runtime, lease: Lease, run: Run, listing: Scan) -> int:
-    with runtime.database.transaction("discover.begin") as connection:
+    identity = _identity(runtime, listing.commit or "")
+
+    def begin(connection: Connection) -> int:
         ledger.hold(connection, lease)
         snapshots.drop_listing(connection, run.id)
         snapshot_id = snapshots.create_snapshot(
-            connection,
-            run.repository.id,
-            listing.ref,
-            _identity(runtime, listing.commit or ""),
+            connection, run.repository.id, listing.ref, identity
         )
         runs.start_run(connection, run.id, snapshot_id)
         runs.set_default_ref(connection, run.repository.id, listing.ref)
-    return snapshot_id
+        return snapshot_id
+
+    return runtime.transact("discover.begin", begin)
+
+
+def _write_piece(
+    runtime: Runtime, lease: Lease, snapshot_id: int, ordinal: int, piece: list[ManifestFile]
+) -> int:
+    """Writes some files of the manifest; returns how many contents are new."""
+    settings = runtime.settings
+
+    def write(connection: Connection) -> int:
+        ledger.hold(connection, lease)
+        new = manifests.write_files(connection, snapshot_id, ordinal, piece, PARSER_VERSION)
+        batches.create_batches(
+            connection,
+            lease.run_id,
+            "parse",
+            new,
+            max_bytes=settings.batch_bytes,
+            max_blobs=settings.batch_files,
+        )
+        runs.announce(connection)
+        return len(new)
+
+    return runtime.transact("discover.piece", write)
 
 
 def _finish(
@@ -135,18 +163,23 @@ def _finish(
     if listing.commit is None:
         raise AssertionError("a listing knows its commit once it was read to its end")
     identity = _identity(runtime, listing.commit)
-    with runtime.database.transaction("discover.finish") as connection:
+
+    def finish(connection: Connection) -> None:
         ledger.hold(connection, lease)
         snapshots.lock_ref(connection, run.repository.id, listing.ref)
         newest = snapshots.newest_snapshot(connection, run.repository.id, listing.ref)
         if newest is not None and newest.identity == identity:
             snapshots.follow_instead(connection, run.id, newest.id)
+            followed = newest.id if newest.state != "complete" else None
         else:
-            snapshots.finish_listing(connection, snapshot_id, listing.commit)
-            batch_outstanding(runtime, connection, run.id, snapshot_id)
-        runs.add_counts(connection, run.id, {"new_blobs": new_blobs})
+            snapshots.finish_listing(connection, snapshot_id, identity.commit)
+            followed = snapshot_id
+        taken = _take_up(runtime, connection, run, followed) if followed else 0
+        runs.add_counts(connection, run.id, {"new_blobs": new_blobs + taken})
         ledger.finish(connection, lease)
         runs.announce(connection)
+
+    runtime.transact("discover.finish", finish)
 
 
 def pieces(entries: Iterator[Entry]) -> Iterator[list[ManifestFile]]:
@@ -175,6 +208,7 @@ def _manifest_file(entry: Entry) -> ManifestFile:
         language=entry.language,
         source=entry.text,
         secrets=entry.secrets,
+        seconds=entry.seconds,
         path_lexemes=TsVector(positions),
     )
 

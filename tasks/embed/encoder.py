@@ -7,12 +7,13 @@ one backend serve the others.
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Any, Protocol
 
 from config.errors import EncoderUnavailableError
 from config.logging import get_logger
 from config.settings import Settings
-from tasks.embed.models import Model
+from tasks.deadline import limited
+from tasks.embed.models import Model, model_for
 from tasks.embed.vectors import Vectors
 
 log = get_logger("encoder")
@@ -61,3 +62,21 @@ def load_encoder(settings: Settings, model: Model) -> Encoder:
     from tasks.embed.torch_encoder import TorchEncoder  # noqa: PLC0415 - see above
 
     return TorchEncoder.load(settings, model)
+
+
+@limited("model_check")
+def describe_encoder(settings: dict[str, Any], space: str) -> str:
+    """What loading the encoder of `space` gives, tried in a process of its own.
+
+    Args:
+        settings: `Settings.without_urls()`.
+        space: text or code.
+
+    Raises:
+        DeadlineExceededError: it took too long.
+        MnemoError: as `model_for` and `load_encoder`.
+    """
+    chosen = Settings.model_validate(settings)
+    model = model_for(chosen, space)
+    encoder = load_encoder(chosen, model)
+    return f"{model.name} on {encoder.backend}, {encoder.dimensions} dimensions"

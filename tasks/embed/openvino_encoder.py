@@ -3,6 +3,8 @@
 The model is converted once from sentence-transformers, pooling and all, checked against it, and
 kept under `MNEMO_HOME/models`. Later processes load the converted file and the tokenizer alone,
 which takes half a second instead of six. optimum-intel does the same, but requires torchvision.
+Converting has a process of its own: torch's half a gigabyte ends with it, and so does a conversion
+that hangs.
 """
 
 import json
@@ -17,9 +19,10 @@ from typing import Any, Self
 import numpy as np
 from tokenizers import Tokenizer
 
-from config.errors import EncoderUnavailableError
+from config.errors import EncoderUnavailableError, TransientError
 from config.logging import get_logger
 from config.settings import Settings
+from tasks.deadline import run_limited
 from tasks.embed.models import Model
 from tasks.embed.untracked_openvino import openvino as ov
 from tasks.embed.vectors import Vectors, token_batches, unit_rows
@@ -78,14 +81,15 @@ class OpenVinoEncoder:
         """Loads the converted model, converting it first where this home has none yet.
 
         Raises:
-            EncoderUnavailableError: it does not load, or converts to something else.
+            EncoderUnavailableError: it does not load, or converts to something else, or not in
+                time.
         """
         folder = settings.home / "models" / f"{model.key[:16]}-openvino-{CONVERSION_VERSION}"
         try:
             if not (folder / "manifest.json").exists():
-                convert(model, folder, settings)
+                _convert_apart(model, folder, settings)
             encoder = cls(folder, settings)
-        except (OSError, RuntimeError, ValueError) as exc:
+        except (OSError, RuntimeError, ValueError, MemoryError, TransientError) as exc:
             raise EncoderUnavailableError(f"OpenVINO cannot run {model.name}: {exc}") from exc
         log.info("encoder.loaded", model=model.name, backend=cls.backend)
         return encoder
@@ -122,49 +126,69 @@ class OpenVinoEncoder:
         return np.asarray(result[0], dtype=np.float32)
 
 
-def convert(model: Model, folder: Path, settings: Settings) -> None:
-    """Converts a sentence-transformers model into `folder`, checked, whole or not at all.
-
-    Raises:
-        EncoderUnavailableError: the conversion's vectors differ from the model's own.
-    """
-    import torch  # noqa: PLC0415 - only the first process on a home pays for it
-
-    from tasks.embed.torch_encoder import load_transformer  # noqa: PLC0415 - imports torch
-
-    transformer = load_transformer(model, torch.float32)
-    features = transformer.preprocess(list(PROBES[:2]))
-    inputs = [
-        name for name in features if name in ("input_ids", "attention_mask", "token_type_ids")
-    ]
+def _convert_apart(model: Model, folder: Path, settings: Settings) -> None:
+    """Converts into `folder`, whole or not at all, whatever becomes of the process that does it."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
-        with warnings.catch_warnings(action="ignore"):  # tracing warns of branches on shapes
-            graph = ov.convert_model(
-                _pooled(transformer, inputs),
-                example_input=tuple(features[name] for name in inputs),
-            )
-        for port, name in zip(graph.inputs, inputs, strict=True):
-            port.get_tensor().set_names({name})
-        ov.save_model(graph, scratch / "model.xml", compress_to_fp16=False)
-        transformer.tokenizer.backend_tokenizer.save(str(scratch / "tokenizer.json"))
-        prompts = transformer.prompts or {}
-        manifest = Manifest(
-            inputs=inputs,
-            max_tokens=int(transformer.max_seq_length or 512),
-            pad_id=int(transformer.tokenizer.pad_token_id or 0),
-            dimensions=int(transformer.get_embedding_dimension() or 0),
-            query_prompt=prompts.get("query") or "",
-            document_prompt=prompts.get("document") or "",
+        run_limited(
+            "model_conversion",
+            convert,
+            model.name,
+            str(model.path),
+            str(scratch),
+            settings.without_urls(),
+            limits=settings.timeouts,
         )
-        (scratch / "manifest.json").write_text(json.dumps(asdict(manifest)))
-        _require_agreement(transformer, OpenVinoEncoder(scratch, settings))
         scratch.chmod(0o755)
         _publish(scratch, folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     log.info("encoder.converted", model=model.name)
+
+
+def convert(name: str, path: str, target: str, settings: dict[str, Any]) -> None:
+    """Converts a sentence-transformers model, and checks what became of it.
+
+    Args:
+        name: the model's, for messages.
+        path: its folder.
+        target: an empty folder for the result.
+        settings: `Settings.without_urls()` of whoever will use it.
+
+    Raises:
+        EncoderUnavailableError: the conversion's vectors differ from the model's own.
+    """
+    import torch  # noqa: PLC0415 - nothing else in this module needs it
+
+    from tasks.embed.torch_encoder import load_transformer  # noqa: PLC0415 - imports torch
+
+    transformer = load_transformer(Model("", name, Path(path)), torch.float32)
+    features = transformer.preprocess(list(PROBES[:2]))
+    inputs = [
+        name for name in features if name in ("input_ids", "attention_mask", "token_type_ids")
+    ]
+    folder = Path(target)
+    with warnings.catch_warnings(action="ignore"):  # tracing warns of branches on shapes
+        graph = ov.convert_model(
+            _pooled(transformer, inputs), example_input=tuple(features[name] for name in inputs)
+        )
+    for port, each in zip(graph.inputs, inputs, strict=True):
+        port.get_tensor().set_names({each})
+    ov.save_model(graph, folder / "model.xml", compress_to_fp16=False)
+    transformer.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+    prompts = transformer.prompts or {}
+    manifest = Manifest(
+        inputs=inputs,
+        max_tokens=int(transformer.max_seq_length or 512),
+        pad_id=int(transformer.tokenizer.pad_token_id or 0),
+        dimensions=int(transformer.get_embedding_dimension() or 0),
+        query_prompt=prompts.get("query") or "",
+        document_prompt=prompts.get("document") or "",
+    )
+    (folder / "manifest.json").write_text(json.dumps(asdict(manifest)))
+    encoder = OpenVinoEncoder(folder, Settings.model_validate(settings))
+    _require_agreement(transformer, encoder)
 
 
 def _pooled(transformer: Any, inputs: list[str]) -> Any:

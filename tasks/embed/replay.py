@@ -4,7 +4,13 @@ import numpy as np
 from pgvector import HalfVector
 
 from config import failpoints
-from config.errors import CircuitOpenError, EmbeddingError, EncoderUnavailableError, LeaseLostError
+from config.errors import (
+    CircuitOpenError,
+    DatabaseFullError,
+    EmbeddingError,
+    EncoderUnavailableError,
+    LeaseLostError,
+)
 from config.logging import get_logger
 from schema import replays, vectors
 from schema.replays import Replay
@@ -30,16 +36,23 @@ def replay_embedding(runtime: Runtime, failure_id: int, policy: Policy) -> bool:
         return False
     for space in ("text", "code"):
         runtime.encoder(space)
-    with runtime.database.transaction("replay.claim") as connection:
-        seconds = runtime.settings.timeouts.lease
-        replay = replays.claim(connection, failure_id, seconds=seconds)
+    seconds = runtime.settings.timeouts.lease
+    replay = runtime.transact(
+        "replay.claim", lambda connection: replays.claim(connection, failure_id, seconds=seconds)
+    )
     if replay is None:
         return False
     try:
         vector = _encode(runtime, replay)
-        with runtime.database.transaction("replay.heal") as connection:
-            healed = replays.heal(connection, replay, vector)
-    except (EmbeddingError, EncoderUnavailableError, CircuitOpenError) as exc:
+        healed = runtime.transact(
+            "replay.heal", lambda connection: replays.heal(connection, replay, vector)
+        )
+    except (
+        EmbeddingError,
+        EncoderUnavailableError,
+        CircuitOpenError,
+        DatabaseFullError,
+    ) as exc:
         _put_back(runtime, replay, exc, policy)
         return False
     except LeaseLostError:
@@ -64,8 +77,18 @@ def _encode(runtime: Runtime, replay: Replay) -> HalfVector:
 
 def _put_back(runtime: Runtime, replay: Replay, error: Exception, policy: Policy) -> None:
     decision = policy.decide(error, replay.attempt)
-    runtime.errors.record("embed.retry", error, failure=replay.id, attempt=replay.attempt)
-    after = decision.after if isinstance(decision, Retry) else None
-    with runtime.database.transaction("replay.put_back") as connection:
-        replays.put_back(connection, replay, error, after)
+    runtime.errors.record(
+        "embed.retry",
+        error,
+        failure=replay.id,
+        blob=replay.want.blob_id,
+        attempt=replay.attempt,
+    )
+    after, counted = None, True
+    if isinstance(decision, Retry):
+        after, counted = decision.after, decision.counted
+    runtime.transact(
+        "replay.put_back",
+        lambda connection: replays.put_back(connection, replay, error, after, counted=counted),
+    )
     log.warning("replay.failed", failure=replay.id, attempt=replay.attempt, error=str(error))

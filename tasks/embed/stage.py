@@ -52,13 +52,17 @@ def embed_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
         texts = {want.input_id: input_of(want, sources[want.blob_id]) for want in wants}
         encoded[model_id] = _encode(runtime, wants[0].space, texts, keeper)
     failures = {key: why for result in encoded.values() for key, why in result.failures.items()}
-    with runtime.database.transaction("embed.commit") as connection:
+
+    def commit(connection: Connection) -> int:
         ledger.hold(connection, lease)
         count = _store(connection, missing, encoded)
         if failures:
             error = EmbeddingError("the encoder gave no vector")
             vectors.record_failures(connection, lease.batch_id, error, failures)
         ledger.advance(connection, lease, "persist", {"encoded": count})
+        return count
+
+    count = runtime.transact("embed.commit", commit)
     log.info("embed.done", batch=lease.batch_id, vectors=count, failed=len(failures))
 
 

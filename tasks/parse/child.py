@@ -5,16 +5,15 @@ starts another one. Hence it imports little, holds no secret, and gives up its r
 reads the first byte: no new files, bounded memory and processor time, no life without its parent.
 """
 
-import ctypes
 import gc
 import os
 import resource
-import signal
 import sys
 import time
 from typing import IO, Any
 
 from config.errors import ParseTimeoutError
+from tasks.lifeline import die_with
 from tasks.parse.frames import EXIT_OUT_OF_MEMORY, READY, encode, read
 from tasks.parse.parse import parse_source
 
@@ -22,7 +21,6 @@ _OPEN_FILES = 32
 # the kernel counts this limit in clock ticks, which drift from the precise clock by tens of percent
 _CPU_SLACK = 1.5
 _CPU_GRACE_SECONDS = 10
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 def main(arguments: list[str]) -> None:
@@ -44,14 +42,6 @@ def main(arguments: list[str]) -> None:
             _send(replies, _answer(request))
         except MemoryError:
             os._exit(EXIT_OUT_OF_MEMORY)
-
-
-def die_with(parent: int) -> None:
-    """Has the kernel kill this process when its parent dies, however that happens."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:
-            sys.exit(0)
 
 
 def confine(memory_mib: int) -> None:

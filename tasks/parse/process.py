@@ -7,6 +7,7 @@ import os
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ _PIPE_BYTES = 1 << 16
 _READ_BYTES = 1 << 18
 _STDERR_BYTES = 4096
 _EXIT_SECONDS = 1.0
+_NAP_SECONDS = 0.005
 
 
 class SilentError(Exception):
@@ -30,10 +32,15 @@ class GoneError(Exception):
 
 
 class Process:
-    """One child process, in a session of its own, without this one's environment or folder."""
+    """One child process, in a session of its own, outside of this one's folder."""
 
-    def __init__(self, argv: Sequence[str]) -> None:
+    def __init__(self, argv: Sequence[str], *, ours: bool = False) -> None:
         """Starts it.
+
+        Args:
+            argv: the command.
+            ours: it runs nobody else's code or data, so it may see our environment and print where
+                we print; otherwise it has no environment, and only its last words are kept.
 
         Raises:
             OSError: it cannot be started.
@@ -42,16 +49,16 @@ class Process:
             argv,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={},
+            stderr=None if ours else subprocess.PIPE,
+            env=None if ours else {},
             cwd="/",
             start_new_session=True,
         )
-        self._stdin, self._stdout, self._stderr = (
-            _unblocked(pipe)
-            for pipe in (self._process.stdin, self._process.stdout, self._process.stderr)
-        )
+        self._stdin = _unblocked(self._process.stdin)
+        self._stdout = _unblocked(self._process.stdout)
+        self._stderr = None if ours else _unblocked(self._process.stderr)
         self._said = b""
+        self._reaping = threading.Lock()
 
     @property
     def pid(self) -> int:
@@ -88,7 +95,8 @@ class Process:
         answer = FrameBuffer()
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdout, selectors.EVENT_READ)
-            selector.register(self._stderr, selectors.EVENT_READ)
+            if self._stderr is not None:
+                selector.register(self._stderr, selectors.EVENT_READ)
             if unsent:
                 selector.register(self._stdin, selectors.EVENT_WRITE)
             while (left := deadline - time.monotonic()) > 0:
@@ -99,27 +107,32 @@ class Process:
                             selector.unregister(self._stdin)
                     elif key.fd == self._stderr:
                         if not self._listen():
-                            selector.unregister(self._stderr)
+                            selector.unregister(key.fd)
                     elif answer.feed(self._receive()):
                         return answer.message()
         raise SilentError
 
     def kill(self) -> int:
         """Ends it and all it started, now; its exit code, negative for a signal."""
-        if self.is_running:
-            with suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-        code = self._process.wait()
+        with self._reaping:
+            self._kill_group()
+            code = self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe:
                 with suppress(BrokenPipeError):
                     pipe.close()
         return code
 
+    def cut(self) -> None:
+        """Ends it and all it started while another thread waits in `ask`: to be buried there."""
+        with self._reaping:
+            self._kill_group()
+
     def bury(self) -> int:
         """What it ended with, after it is gone; a process that only closed its pipes is killed."""
-        with suppress(subprocess.TimeoutExpired):
-            self._process.wait(_EXIT_SECONDS)
+        deadline = time.monotonic() + _EXIT_SECONDS
+        while not self._has_ended() and time.monotonic() < deadline:
+            time.sleep(_NAP_SECONDS)
         while self._listen():
             pass
         return self.kill()
@@ -128,6 +141,19 @@ class Process:
         """The last line it wrote to stderr, "" if it wrote nothing."""
         lines = self._said.decode(errors="replace").split("\n")
         return next((line.strip()[:300] for line in reversed(lines) if line.strip()), "")
+
+    def _kill_group(self) -> None:
+        # until it is reaped, the number of its group cannot pass to another
+        if self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+
+    def _has_ended(self) -> bool:
+        """Looks without reaping."""
+        if self._process.returncode is not None:
+            return True
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        return os.waitid(os.P_PID, self.pid, options) is not None
 
     def _send(self, unsent: memoryview) -> memoryview:
         try:
@@ -144,12 +170,19 @@ class Process:
         return received
 
     def _listen(self) -> bool:
+        if self._stderr is None:
+            return False
         try:
             said = os.read(self._stderr, _READ_BYTES)
         except BlockingIOError:
             return False
         self._said = (self._said + said)[-_STDERR_BYTES:]
         return bool(said)
+
+
+def ending(code: int) -> str:
+    """How a process ended, for a message."""
+    return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
 
 
 def _unblocked(pipe: IO[bytes] | None) -> int:

@@ -5,9 +5,11 @@ holds the interpreter's lock: first the process gives up by itself at its deadli
 not, it is killed.
 """
 
+import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +24,7 @@ from config.errors import (
 from config.logging import get_logger
 from tasks.parse.document import ParsedFile
 from tasks.parse.frames import EXIT_OUT_OF_MEMORY, READY, encode
-from tasks.parse.process import GoneError, Process, SilentError
+from tasks.parse.process import GoneError, Process, SilentError, ending
 
 KILL_GRACE_SECONDS = 0.5
 """From the process's own deadline to its death."""
@@ -58,39 +60,45 @@ class Sandbox:
         self._argv = argv
         self._process: Process | None = None
         self._files = 0
+        self.spent_seconds = 0.0
+        """What the last file took, from its request to its answer or its death."""
 
     @property
     def pid(self) -> int | None:
         """The id of the process that will get the next file, None if it is yet to be started."""
         return self._process.pid if self._process else None
 
-    def parse(self, source: str, language: str) -> ParsedFile:
+    def parse(self, source: str, language: str, at_most: float = math.inf) -> ParsedFile:
         """Parses one file.
 
         Args:
             source: its text.
             language: one of `tasks.parse.languages.LANGUAGES`.
+            at_most: seconds, where they are fewer than `parse_seconds`.
 
         Raises:
-            ParseTimeoutError: it took longer than `parse_seconds`.
+            ParseTimeoutError: it took longer.
             ParserCrashedError: the process died of it, or answered nonsense.
             ParseError: the text has no UTF-8 form.
             ConfigurationError: the process cannot be started, not even once.
             TransientError: the system has no room for another process just now.
         """
+        self.spent_seconds = 0.0
+        if at_most <= 0:
+            raise ParseTimeoutError("no time was left to parse it")
         try:
             data = source.encode()
         except UnicodeEncodeError as exc:
             raise ParseError("the text holds lone surrogates, so it has no UTF-8 form") from exc
         process = self._ready()
         self._files += 1
-        request = {
-            "id": self._files,
-            "language": language,
-            "source": source,
-            "seconds": self._parse_seconds,
-        }
-        parsed = self._parsed(self._ask(process, encode(request)), data)
+        seconds = min(self._parse_seconds, at_most)
+        request = {"id": self._files, "language": language, "source": source, "seconds": seconds}
+        began = time.monotonic()
+        try:
+            parsed = self._parsed(self._ask(process, encode(request), seconds), data, seconds)
+        finally:
+            self.spent_seconds = time.monotonic() - began
         self._recycle(process)
         return parsed
 
@@ -154,13 +162,13 @@ class Sandbox:
         process.kill()
         raise ConfigurationError("the parser process does not speak the parser's language")
 
-    def _ask(self, process: Process, request: bytes) -> Any:
+    def _ask(self, process: Process, request: bytes, seconds: float) -> Any:
         try:
-            return process.ask(request, self._parse_seconds + KILL_GRACE_SECONDS)
+            return process.ask(request, seconds + KILL_GRACE_SECONDS)
         except SilentError as exc:
             self.close()
             raise ParseTimeoutError(
-                f"the parser did not return within {self._parse_seconds:g} s and was killed"
+                f"the parser did not return within {seconds:g} s and was killed"
             ) from exc
         except GoneError as exc:
             code, words = process.bury(), process.last_words()
@@ -172,11 +180,9 @@ class Sandbox:
             self.close()
             raise ParserCrashedError(f"the parser answered nonsense: {exc}") from exc
 
-    def _parsed(self, reply: Any, data: bytes) -> ParsedFile:
+    def _parsed(self, reply: Any, data: bytes, seconds: float) -> ParsedFile:
         if type(reply) is dict and reply.keys() == {"id", "late"} and reply["id"] == self._files:
-            raise ParseTimeoutError(
-                f"parsing took longer than {self._parse_seconds:g} s and was given up"
-            )
+            raise ParseTimeoutError(f"parsing took longer than {seconds:g} s and was given up")
         try:
             if type(reply) is not dict or reply.keys() != {"id", "parsed"}:
                 raise ValueError("no reply")  # noqa: TRY301 - as from_plain says it
@@ -199,5 +205,4 @@ def _ending(code: int, words: str) -> str:
     """How a process ended, for a message."""
     if code == EXIT_OUT_OF_MEMORY:
         return "ran out of memory"
-    how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
-    return f"{how}: {words}" if words else how
+    return f"{ending(code)}: {words}" if words else ending(code)

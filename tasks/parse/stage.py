@@ -1,12 +1,15 @@
 """The parse stage: every file of a batch through the sandbox, then one transaction for all.
 
 A file that defeats the parser leaves the batch, so that its neighbours finish; it is tried again
-alone, and quarantined when its attempts are used up.
+alone, and quarantined when its attempts are used up, or its budget of time: what reading it and all
+attempts at it took, killed ones included.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from sqlalchemy import Connection
 
 from config.errors import ParseError
 from config.logging import get_logger
@@ -17,20 +20,19 @@ from schema.tsvector import TsVector
 from tasks.embed.inputs import code_input, digest, text_input
 from tasks.lease import Keeper
 from tasks.parse.document import Chunk, ParsedFile
+from tasks.retry import FILE
 from tasks.runtime import Runtime
 
-BLOB_ATTEMPTS = 3  # a file that defeated the parser this often will do so again
-RETRY_ALONE_SECONDS = 5.0
 TIME_SHARE = 0.5  # of the task's hard limit; what is not parsed by then becomes a batch of its own
 log = get_logger("parse")
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of the files of one batch."""
+    """What became of the files of one batch; of the failed, why and after how many seconds."""
 
     parsed: list[ParsedBlob] = field(default_factory=list)
-    failed: list[tuple[int, ParseError]] = field(default_factory=list)
+    failed: list[tuple[int, ParseError, float]] = field(default_factory=list)
     unread: list[int] = field(default_factory=list)
 
 
@@ -43,31 +45,20 @@ def parse_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     with runtime.database.reading() as connection:
         sources = index.pending_sources(connection, lease.batch_id)
     outcome = _parse_all(runtime, sources, keeper)
-    with runtime.database.transaction("parse.commit") as connection:
-        ledger.hold(connection, lease)
-        index.store_parsed(connection, outcome.parsed)
-        for blob_id, error in outcome.failed:
-            failures.isolate(
-                connection,
-                lease,
-                blob_id,
-                error,
-                max_attempts=BLOB_ATTEMPTS,
-                delay=RETRY_ALONE_SECONDS,
-            )
-        if outcome.unread:
-            batches.create_batch(connection, lease.run_id, "parse", blob_ids=outcome.unread)
-        chunks = sum(len(blob.chunks) for blob in outcome.parsed)
-        ledger.advance(connection, lease, "embed", {"chunks": chunks})
+    budget = runtime.settings.timeouts.index_file
+    chunks = runtime.transact(
+        "parse.commit",
+        lambda connection: _store(connection, lease, outcome, budget),
+        repeatable=True,
+    )
     # in a transaction of its own: of two batches that end together, the later one sees both
-    with runtime.database.transaction("parse.settle") as connection:
-        if not batches.open_stages(connection, lease.run_id) & {"discover", "parse"}:
-            snapshots.settle_parsed(connection)
+    runtime.transact("parse.settle", lambda connection: _go_live(connection, lease))
     log.info("parse.done", batch=lease.batch_id, files=len(outcome.parsed), chunks=chunks)
 
 
 def _parse_all(runtime: Runtime, sources: Sequence[Source], keeper: Keeper) -> Outcome:
     outcome = Outcome()
+    budget = runtime.settings.timeouts.index_file
     deadline = time.monotonic() + TIME_SHARE * runtime.settings.timeouts.parse_task
     for source in sources:
         keeper.check()
@@ -75,17 +66,45 @@ def _parse_all(runtime: Runtime, sources: Sequence[Source], keeper: Keeper) -> O
             outcome.unread.append(source.blob_id)
             continue
         try:
-            parsed = runtime.sandbox.parse(source.text, source.language)
+            left = budget - source.spent_seconds
+            parsed = runtime.sandbox.parse(source.text, source.language, left)
         except ParseError as exc:
             log.warning("parse.file_failed", blob=source.blob_id, error=str(exc))
             runtime.errors.record("parse.file", exc, blob=source.blob_id, language=source.language)
-            outcome.failed.append((source.blob_id, exc))
+            outcome.failed.append((source.blob_id, exc, runtime.sandbox.spent_seconds))
         else:
-            outcome.parsed.append(rows_of(source, parsed))
+            outcome.parsed.append(rows_of(source, parsed, runtime.sandbox.spent_seconds))
     return outcome
 
 
-def rows_of(source: Source, parsed: ParsedFile) -> ParsedBlob:
+def _store(connection: Connection, lease: Lease, outcome: Outcome, budget: float) -> int:
+    """Writes what became of the files; returns how many chunks they have."""
+    ledger.hold(connection, lease)
+    index.store_parsed(connection, outcome.parsed)
+    for blob_id, error, seconds in outcome.failed:
+        failures.isolate(
+            connection,
+            lease,
+            blob_id,
+            error,
+            seconds,
+            max_attempts=FILE.attempts,
+            budget=budget,
+            delay=FILE.wait(1),
+        )
+    if outcome.unread:
+        batches.create_batch(connection, lease.run_id, "parse", blob_ids=outcome.unread)
+    chunks = sum(len(blob.chunks) for blob in outcome.parsed)
+    ledger.advance(connection, lease, "embed", {"chunks": chunks})
+    return chunks
+
+
+def _go_live(connection: Connection, lease: Lease) -> None:
+    if not batches.open_stages(connection, lease.run_id) & {"discover", "parse"}:
+        snapshots.settle_parsed(connection)
+
+
+def rows_of(source: Source, parsed: ParsedFile, seconds: float) -> ParsedBlob:
     """The rows that a parsed file becomes, with the digests of its chunks' embed inputs."""
     blob_id, body = source.blob_id, source.text.encode()
     return ParsedBlob(
@@ -113,6 +132,7 @@ def rows_of(source: Source, parsed: ParsedFile) -> ParsedBlob:
             )
             for n, use in enumerate(parsed.references)
         ],
+        seconds,
     )
 
 

@@ -27,6 +27,12 @@ def tokens(text: str) -> Iterator[str]:
         yield from _cut(word)
 
 
+def whole_words(text: str) -> Iterator[str]:
+    """The lexeme of each word of `text` without its parts; "" for one that is dropped."""
+    for word in _WORD.findall(text):
+        yield next(iter(_cut(word)), "")
+
+
 def lexemes(name_path: str, signature: str, docstring: str, body: str) -> dict[str, list[int]]:
     """The tsvector of a chunk: lexeme → packed positions, names heaviest.
 

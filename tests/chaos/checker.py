@@ -16,6 +16,8 @@ from config.errors import DatabaseUnavailableError
 from schema import digest
 from schema.database import Database
 
+# A run that was cancelled leaves files behind, a repository that was removed even without a batch.
+ABANDONED = "(w.id IS NULL OR coalesce(w.error_class, '') = 'RunCancelledError')"
 # Each statement finds violations; its first column says where.
 ALWAYS = {
     "a file is there in part": """
@@ -67,11 +69,22 @@ SELECT DISTINCT format('snapshot %s is %s, blob %s is %s', s.id, s.state, b.id, 
   FROM snapshots s JOIN snapshot_files f ON f.snapshot_id = s.id JOIN blobs b ON b.id = f.blob_id
  WHERE (s.state IN ('lexical', 'complete') AND b.state = 'pending')
     OR (s.state = 'complete' AND b.state = 'parsed')""",
-    "a file that nobody works on": """
+    "a file that nobody works on": f"""
 SELECT format('blob %s is %s, its batch is %s', b.id, b.state, coalesce(w.state, 'none'))
   FROM blobs b LEFT JOIN batches w ON w.id = b.batch_id
  WHERE b.state IN ('pending', 'parsed')
-   AND coalesce(w.state, 'none') IN ('none', 'done', 'failed')""",
+   AND coalesce(w.state, 'none') IN ('none', 'done', 'failed')
+   AND (NOT {ABANDONED} OR EXISTS (
+        SELECT 1 FROM snapshot_files f JOIN snapshots s ON s.id = f.snapshot_id
+          JOIN index_runs r ON r.snapshot_id = s.id
+         WHERE f.blob_id = b.id AND r.state = 'indexing' AND s.state <> 'listing'))""",
+    "a batch of a cancelled run goes on": """
+SELECT format('batch %s is %s', b.id, b.state)
+  FROM batches b JOIN index_runs r ON r.id = b.run_id
+ WHERE r.state = 'cancelled' AND b.state IN ('pending', 'leased')""",
+    "a manifest that nobody writes": """
+SELECT format('snapshot %s', s.id) FROM snapshots s WHERE s.state = 'listing' AND NOT EXISTS (
+    SELECT 1 FROM index_runs r WHERE r.snapshot_id = s.id AND r.state = 'indexing')""",
     "a chunk has neither vector nor failure": """
 SELECT format('blob %s, chunk %s, %s', b.id, c.ordinal, want.space)
   FROM snapshots s JOIN snapshot_files f ON f.snapshot_id = s.id
@@ -91,8 +104,11 @@ SELECT format('run %s is %s', id, state) FROM index_runs WHERE state IN ('pendin
     "a batch has not ended": """
 SELECT format('batch %s is %s at %s', id, state, stage) FROM batches
  WHERE state IN ('pending', 'leased')""",
-    "a file has not ended": """
-SELECT format('blob %s is %s', id, state) FROM blobs WHERE state IN ('pending', 'parsed')""",
+    "a file has not ended": f"""
+SELECT format('blob %s is %s', b.id, b.state) FROM blobs b LEFT JOIN batches w ON w.id = b.batch_id
+ WHERE b.state IN ('pending', 'parsed') AND (NOT {ABANDONED} OR EXISTS (
+        SELECT 1 FROM snapshot_files f JOIN refs r ON r.live_snapshot_id = f.snapshot_id
+         WHERE f.blob_id = b.id))""",
     "a file was quarantined": """
 SELECT format('blob %s: %s', id, last_error) FROM blobs WHERE state = 'quarantined'""",
     "an embedding failed": """

@@ -18,6 +18,7 @@ from config.errors import MnemoError
 from config.settings import Settings
 from schema.database import Database
 from tasks import pipeline as celery_tasks
+from tasks.cancel import cancel_run
 from tasks.doorbells import Doorbells
 from tasks.reconcile import Reconciler
 from tasks.runtime import Runtime
@@ -32,6 +33,9 @@ TASKS = {
     "embed": celery_tasks.embed,
     "persist": celery_tasks.persist,
 }
+ASKED = text("SELECT count(*) FROM index_runs WHERE state <> 'cancelled'")
+OPEN_RUNS = text("SELECT id FROM index_runs WHERE state IN ('pending', 'indexing')")
+BATCHED = text("SELECT count(*) FROM batches WHERE stage = 'embed'")
 DUE = text("SELECT id, stage FROM batches WHERE state = 'pending' AND next_attempt_at <= now()")
 DUE_FAILURES = text("""
 SELECT id FROM failed_embeddings WHERE state = 'pending' AND next_attempt_at <= now()
@@ -62,11 +66,25 @@ class Driver:
     reconciler: Reconciler
     source: Path
 
-    def ask(self, *, dead: bool = False) -> None:
-        """Enqueues the source; `dead`: the first worker that came died at once."""
+    def ask(self) -> None:
+        """Enqueues the source."""
         Pipeline(self.runtime).ask(self.source, name="corpus")
-        if dead:
+
+    def begin(self, operation: str) -> None:
+        """Enqueues the source and does what leads to an operation that nothing else leads to."""
+        self.ask()
+        if operation == "expire":
             self._execute(DIE)
+        elif operation == "cancel":
+            self.step_until(lambda: self._count(BATCHED))
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Cancels what is open."""
+        with self.runtime.database.reading() as connection:
+            found = list(connection.execute(OPEN_RUNS).scalars())
+        for run_id in found:
+            cancel_run(self.runtime, run_id, actor="t")
 
     def step_until(self, condition: Callable[[], object]) -> bool:
         """Works until the condition holds after a step; False where it never does."""
@@ -80,8 +98,8 @@ class Driver:
         return False
 
     def asked(self) -> bool:
-        """Whether there is a run."""
-        return bool(self._count(text("SELECT count(*) FROM index_runs")))
+        """Whether there is a run that was not cancelled."""
+        return bool(self._count(ASKED))
 
     def done(self) -> bool:
         """Whether nothing is left to do."""
@@ -134,11 +152,11 @@ def driving(settings: Settings, source: Path) -> Iterator[Driver]:
             app.close()
 
 
-def run_until_struck(settings: Settings, source: Path, specification: str, dead: bool) -> None:
+def run_until_struck(settings: Settings, source: Path, specification: str, operation: str) -> None:
     """The main function of a process that a failpoint is to end."""
     failpoints.arm(specification)
     with driving(settings, source) as driver:
         if not driver.asked() or driver.done():
-            driver.ask(dead=dead)
+            driver.begin(operation)
         driver.step_until(driver.done)
     raise SystemExit(NEVER_STRUCK)

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from schema.database import Database
+from tasks.parse.document import ParsedFile
 from tasks.runtime import Runtime
 from tasks.work import work
 from tests.chaos.checker import digest_of, unfinished, violations
@@ -57,25 +59,42 @@ def at_once(
         return list(threads.map(do, runtimes))
 
 
-def test_a_deadlock_costs_an_attempt(
-    pipeline: Pipeline, make_repository: Make, database: Database, database_url: str
+def test_a_deadlock_costs_no_attempt(
+    pipeline: Pipeline,
+    make_repository: Make,
+    database: Database,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """PostgreSQL ends one of the two; if that is the worker, it tries again."""
+    """PostgreSQL ends the worker's transaction; only that is done again, and it is counted."""
     asked = pipeline.ask(make_repository(FILES))
     pipeline.drain("discover")
     [batch] = pipeline.sql("SELECT id FROM batches WHERE state = 'pending'")
+    parsed = watch(monkeypatch, pipeline.runtime)
     with ThreadPoolExecutor(1) as thread, psycopg.connect(database_url) as other:
         other.execute("SELECT 1 FROM blobs FOR UPDATE")
         working = thread.submit(work, pipeline.runtime, "parse", batch.id)
         await_true(lambda: pipeline.sql(BLOCKED))
         other.execute("SELECT 1 FROM batches FOR UPDATE")  # held by the worker, which waits for us
         other.rollback()
-        assert working.result() is False
+        assert working.result()
 
-    [row] = pipeline.sql(
-        "SELECT state, attempt, error_class FROM batches WHERE id = :id", id=batch.id
-    )
-    assert tuple(row) == ("pending", 1, "ConflictError")
+    assert parsed == ["python"] * len(FILES)
+    pipeline.runtime.errors.flush()
+    [counted] = pipeline.sql("SELECT operation, error_class, message FROM errors")
+    assert tuple(counted) == ("parse.commit", "ConflictError", "deadlock detected")
     assert violations(database) == []
     pipeline.drain()
     assert pipeline.receipt(asked)["state"] == "succeeded"
+
+
+def watch(monkeypatch: pytest.MonkeyPatch, runtime: Runtime) -> list[str]:
+    """The languages of the files that are parsed from now on."""
+    parsed, parse = list[str](), runtime.sandbox.parse
+
+    def watched(source: str, language: str, seconds: float) -> ParsedFile:
+        parsed.append(language)
+        return parse(source, language, seconds)
+
+    monkeypatch.setattr(runtime.sandbox, "parse", watched)
+    return parsed

@@ -100,7 +100,7 @@ def test_killed_at(
     with driving(patient, source) as driver:
         prepare(driver, name)
         process = PROCESSES.Process(
-            target=run_until_struck, args=(patient, source, armed(name, "kill"), is_rescue(name))
+            target=run_until_struck, args=(patient, source, armed(name, "kill"), operation_of(name))
         )
         process.start()
         process.join()
@@ -120,7 +120,7 @@ def test_told_of_a_failure_at(
         prepare(driver, name)
         fault = failpoints.arm(armed(name, "error"))[name]
         with suppress(MnemoError):
-            driver.ask(dead=is_rescue(name))
+            driver.begin(operation_of(name))
         if not fault.struck:
             assert driver.step_until(lambda: fault.struck)
 
@@ -134,11 +134,6 @@ def armed(name: str, action: str) -> str:
     """The failpoint, and what makes it reachable."""
     needed = NEEDED.get(operation_of(name), "")
     return f"{name}={action},{needed}"
-
-
-def is_rescue(name: str) -> bool:
-    """Whether a worker must have died before the failpoint is reached."""
-    return operation_of(name) == "expire"
 
 
 def prepare(driver: Driver, name: str) -> None:

@@ -63,6 +63,46 @@ def test_functions_are_read_at_one_glance(path: Path) -> None:
     assert long == [] or "migrations" in path.parts
 
 
+def test_nothing_that_is_killed_at_a_limit_commits() -> None:
+    """Killed in the middle of a commit, nobody would know its outcome (`tasks/deadline.py`)."""
+    users = [path for path in MODULES if "tasks.deadline" in modules_imported(path)]
+    meeting = [path.name for path in users if touches_the_database(path)]
+
+    assert {"encoder.py", "openvino_encoder.py"} <= {path.name for path in users}
+    assert meeting == []
+    assert touches_the_database(ROOT / "tasks" / "persist.py")
+
+
+def test_few_commits_need_not_wait_for_the_disk() -> None:
+    """Each was examined (`docs/decisions.md`): nobody keeps in mind what they wrote."""
+    users = {
+        str(path.relative_to(ROOT)) for path in MODULES if "repeatable=True" in path.read_text()
+    }
+
+    assert users == {"tasks/parse/stage.py", "tasks/persist.py", "tasks/work.py"}
+
+
+def modules_imported(path: Path) -> set[str]:
+    """The modules that a module imports, whole."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+    return names
+
+
+def touches_the_database(path: Path) -> bool:
+    """Whether a module imports what is stored, or begins or ends a transaction."""
+    methods = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute)
+    }
+    return "schema" in imported(path) or bool(methods & {"transaction", "autocommit", "commit"})
+
+
 def test_only_settings_read_the_environment() -> None:
     """Whoever wants to know what can be set reads one module."""
     readers = {str(path.relative_to(ROOT)) for path in MODULES if "os.environ" in path.read_text()}

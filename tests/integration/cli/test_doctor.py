@@ -32,6 +32,21 @@ def test_the_packaged_model_loads(new_cli: NewCli) -> None:
     assert "384 dimensions" in details["model text"]
 
 
+def test_a_model_that_does_not_load_in_time_is_told(new_cli: NewCli) -> None:
+    """The command itself does not hang; the limit is named."""
+    result = new_cli("doctor-hangs")(
+        "doctor",
+        "--json",
+        MNEMO_ENCODER="sentence-transformers",
+        MNEMO_TIMEOUTS__MODEL_CHECK="0.1",
+        MNEMO_TIMEOUTS__MODEL_CONVERSION="0.1",
+    )
+
+    details = {check["name"]: check["detail"] for check in result.json["checks"]}
+    assert result.code == 3, result.stdout
+    assert "MNEMO_TIMEOUTS__MODEL_CHECK gives it longer" in details["model text"]
+
+
 def test_running_servers_are_looked_at(new_cli: NewCli, database_url: str) -> None:
     """The database says its version and pgvector's."""
     result = new_cli("doctor-running")("doctor", "--json", MNEMO_DATABASE_URL=database_url)

@@ -106,9 +106,11 @@ def test_an_agent_finds_its_way(stdio: Talk[Any], shop: str) -> None:
         found = await agent.json("search_code", query="apply_voucher", repository=shop)
         assert found["results"][0]["path"] == "shop/discount.py"
         assert found["coverage"]["lexical"] == 1.0
+        assert [read["repository"] for read in found["snapshots"]] == [shop]
 
         symbol = await agent.json("get_symbol", name="Cart.total_price", repository=shop)
         assert "Sums the prices" in symbol["content"]
+        assert symbol["snapshots"][0]["commit"] == found["commits"][shop]
 
         callers = await agent.json("find_references", name="greet.greet", repository=shop)
         assert [(use["caller"], use["resolved"]) for use in callers["references"]] == [
@@ -145,12 +147,30 @@ def test_answers_are_bounded(stdio: Talk[Any], shop: str) -> None:
     stdio(conversation)
 
 
+def test_an_agent_asks_for_definitions_within_its_budget(stdio: Talk[Any], shop: str) -> None:
+    """What does not fit is cut, and the answer says so."""
+
+    async def conversation(agent: Agent) -> None:
+        arguments = {"query": "articles cart", "repository": shop, "context": "symbol"}
+        whole = await agent.json("search_code", limit=1, **arguments)
+        small = await agent.text("search_code", budget=300, **arguments)
+
+        assert whole["results"][0]["symbol"] == "Cart"
+        assert "def total_price" in whole["results"][0]["content"]
+        assert token_bound(small) <= 300
+        assert json.loads(small).keys() & {"left_out", "clipped"}
+
+    stdio(conversation)
+
+
 @pytest.mark.parametrize(
     ("tool", "arguments", "complaint"),
     [
         ("search_code", {"query": ""}, "the query is empty"),
         ("search_code", {"query": "x", "repository": "nowhere"}, "no repository is called"),
         ("search_code", {"query": "x", "limit": 10_000}, "limit"),
+        ("search_code", {"query": "x", "budget": 10_000}, "budget"),
+        ("search_code", {"query": "x", "repository": "a\0b"}, "nothing that is indexed"),
         ("get_symbol", {"name": "\0"}, "the name is empty"),
         ("read_code", {"path": "nowhere.py"}, "no indexed file"),
         ("index_status", {"run_id": "x"}, "not a run's id"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from config.errors import BadInputError
 from tasks.discover.manifest import POLICY_VERSION, WORKTREE_REF, Entry
 
 if TYPE_CHECKING:
@@ -75,6 +76,39 @@ def test_secrets_never_come_out(repo: Repo, scan_all: Scanner, worktree: bool) -
     assert CANARY not in repr(scanned)
     assert scanned.entry("a.py").secrets == 2
     assert scanned.texts["a.py"].count("\n") == 3
+
+
+@pytest.mark.parametrize("worktree", [False, True])
+def test_secrets_in_paths_never_come_out(repo: Repo, scan_all: Scanner, worktree: bool) -> None:
+    """The files are read as ever, and told apart from each other and from those that look alike."""
+    other = CANARY.replace("c4", "d5")
+    shown = "<redacted:github-token>"
+    names = [f"a/{shown}.py", f"a/{CANARY}.py", f"a/{other}.py", f"{CANARY}/b.py"]
+    repo.commit({name: f"x = {n}\n" for n, name in enumerate(names)})
+
+    scanned = scan_all(repo.path, worktree=worktree)
+
+    assert CANARY not in repr(scanned)
+    assert other not in repr(scanned)
+    assert scanned.texts == {
+        f"a/{shown}.py": "x = 0\n",
+        f"a/{shown}.py\\": "x = 1\n",
+        f"a/{shown}.py\\\\": "x = 2\n",
+        f"{shown}/b.py": "x = 3\n",
+    }
+
+
+def test_a_branch_named_like_a_secret_is_refused(repo: Repo, scan_all: Scanner) -> None:
+    """Its name would have to be stored to find it again; another branch may be indexed."""
+    repo.commit({"a.py": "x"})
+    repo.git("branch", "-m", CANARY)
+    repo.git("branch", "other")
+
+    with pytest.raises(BadInputError, match="github-token") as refused:
+        scan_all(repo.path)
+
+    assert CANARY not in str(refused.value)
+    assert scan_all(repo.path, ref="other").texts == {"a.py": "x"}
 
 
 def test_a_text_that_grows_beyond_the_limit_is_too_large(folder: Tree, scan_all: Scanner) -> None:

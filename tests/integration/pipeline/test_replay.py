@@ -1,6 +1,7 @@
 """Failed embeddings are tried again, one by one, and heal what they left incomplete."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from config.errors import EncoderUnavailableError, LeaseLostError
+from config.settings import Settings
 from schema import queues, replays
 from search.query import Searcher
 from search.scope import Scope
@@ -19,14 +21,14 @@ from tasks.embed.hash_encoder import HashEncoder
 from tasks.embed.replay import replay_embedding
 from tasks.embed.vectors import Vectors
 from tasks.reconcile import Reconciler
-from tasks.retry import Policy
+from tasks.retry import policies
 from tasks.settle import settle
 from tasks.verify import verify_repository
 from tests.harness import PYTHON, Pipeline
 from workers.app import create_app
 
 Make = Callable[..., Path]
-AT_ONCE = Policy(max_attempts=3, base=0.001, cap=0.001)
+AT_ONCE = replace(policies(Settings())["embed.retry"], attempts=3, base=0.001, cap=0.001)
 
 
 class Poisoned(HashEncoder):
@@ -87,7 +89,7 @@ def test_a_replay_that_fails_waits_longer_and_ends(
 ) -> None:
     """The budget of attempts is in the database; then only a person can release it."""
     [first, *_] = failures(pipeline)
-    for _ in range(AT_ONCE.max_attempts):
+    for _ in range(AT_ONCE.attempts):
         make_due(pipeline)
         assert not replay_embedding(pipeline.runtime, first.id, AT_ONCE)
 

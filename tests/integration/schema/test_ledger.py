@@ -150,6 +150,18 @@ def test_an_expired_lease_gives_the_batch_back(
     assert first.token != second.token
 
 
+def test_ringing_waits_for_nobody(database: Database, new_run: NewRun) -> None:
+    """A batch that somebody is just claiming or cancelling is left out."""
+    with database.transaction() as connection:
+        made = [batches.create_batch(connection, new_run(), "parse") for _ in range(2)]
+    with database.transaction() as other, database.transaction() as connection:
+        other.execute(text("SELECT 1 FROM batches WHERE id = :id FOR UPDATE"), {"id": made[0]})
+
+        rung = bells.ring(connection, "parse", limit=10, patience=SECONDS)
+
+    assert [bell.id for bell in rung] == made[1:]
+
+
 def test_a_living_lease_does_not_expire(database: Database, batch: int, claim: Claim) -> None:
     """Only silence takes a batch away."""
     claim(batch)

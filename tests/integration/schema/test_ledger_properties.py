@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
@@ -18,11 +17,12 @@ from hypothesis.stateful import (
 from hypothesis.strategies import sampled_from
 from sqlalchemy import Connection, text
 
-from config.errors import LeaseLostError, MnemoError
+from config.errors import LeaseLostError, MnemoError, RunCancelledError
 from config.timeouts import Timeouts
-from schema import batches, bells, ledger
+from schema import batches, bells, cancellation, ledger
 from schema.database import Database
 from schema.ledger import Lease
+from tests.machines import effort
 
 STAGES = ("parse", "embed", "persist")
 FOREVER = 1_000.0
@@ -30,6 +30,10 @@ NEW_RUN = text("""
 WITH p AS (INSERT INTO repositories (name, source_kind, location)
            VALUES (gen_random_uuid()::text, 'folder', '/') RETURNING id)
 INSERT INTO index_runs (repository_id, correlation_id) SELECT id, 'c' FROM p RETURNING id
+""")
+AGAIN = text("""
+INSERT INTO index_runs (repository_id, correlation_id)
+SELECT repository_id, 'c' FROM index_runs WHERE id = :id RETURNING id
 """)
 STORED = text("""
 SELECT id, stage, state, attempt, lease_token, lease_until > now() AS valid,
@@ -41,6 +45,7 @@ SELECT id, stage, state, attempt, lease_token, lease_until > now() AS valid,
 class Expected:
     """What must be stored of a batch."""
 
+    run_id: uuid.UUID
     stage: str = "parse"
     state: str = "pending"
     attempt: int = 0
@@ -60,17 +65,39 @@ class Ledger(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.expected: dict[int, Expected] = {}
+        self.cancelled: set[uuid.UUID] = set()
         with self.database.transaction() as connection:
             connection.execute(text("TRUNCATE repositories CASCADE"))
 
-    @rule(target=batch)
-    def enqueue(self) -> int:
-        """A source is asked for, or asked for again: always a run of its own."""
+    @rule(target=batch, count=sampled_from([1, 2]))
+    def enqueue(self, count: int) -> object:
+        """A source is asked for: a run of one batch or two."""
         with self.database.transaction() as connection:
             run_id = connection.execute(NEW_RUN).scalar_one()
+            made = [batches.create_batch(connection, run_id, "parse") for _ in range(count)]
+        self.expected |= {key: Expected(run_id) for key in made}
+        return multiple(*made)
+
+    @rule(target=batch, batch=batch)
+    def enqueue_again(self, batch: int) -> int:
+        """The same source is asked for again: a run of its own, whatever became of the first."""
+        with self.database.transaction() as connection:
+            run_id = connection.execute(AGAIN, {"id": self.expected[batch].run_id}).scalar_one()
             made = batches.create_batch(connection, run_id, "parse")
-        self.expected[made] = Expected()
+        self.expected[made] = Expected(run_id)
         return made
+
+    @rule(batch=batch)
+    def cancel(self, batch: int) -> None:
+        """A run ends with all of its batches, once; those who hold one hold nothing any more."""
+        run_id = self.expected[batch].run_id
+        with self.database.transaction() as connection:
+            ended = cancellation.cancel(connection, run_id, RunCancelledError())
+        assert ended == (run_id not in self.cancelled)
+        self.cancelled.add(run_id)
+        for known in self.expected.values():
+            if known.run_id == run_id and known.state in ("pending", "leased"):
+                known.state, known.token, known.alive = "failed", None, False
 
     @rule(target=lease, batch=batch, stage=sampled_from(STAGES))
     def deliver(self, batch: int, stage: str) -> object:
@@ -228,10 +255,5 @@ def test_no_order_of_events_breaks_the_ledger(quick: Database) -> None:
 
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=60,
-            stateful_step_count=50,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=effort(quick=60, thorough=500),
     )

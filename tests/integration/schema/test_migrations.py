@@ -3,12 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from config.errors import ConfigurationError
 from config.timeouts import Timeouts
 from schema.database import Database
 from schema.migrate import differences, migrate, newest_revision, require_pgvector
+from schema.models import Base
 from schema.revision import CURRENT, is_current, revision_of
 
 
@@ -30,6 +31,46 @@ def test_a_difference_between_models_and_database_is_noticed(database: Database)
         connection.execute(text("ALTER TABLE blobs DROP COLUMN secrets"))
 
         assert any("secrets" in difference for difference in differences(connection))
+
+
+def test_the_checks_of_the_models_are_those_of_the_database(database: Database) -> None:
+    """Alembic compares columns and indexes; a state that only the models know would be refused."""
+    with database.transaction() as connection:
+        migrated = checks(connection, "public")
+        connection.exec_driver_sql("CREATE SCHEMA models")
+        connection.exec_driver_sql("SET LOCAL search_path = models, public")
+        Base.metadata.create_all(connection, checkfirst=False)
+
+        assert checks(connection, "models") == migrated != set()
+
+
+def checks(connection: Connection, schema: str) -> set[tuple[str, str]]:
+    """Names and conditions of the CHECK constraints in a schema."""
+    rows = connection.execute(
+        text(
+            "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
+            " WHERE contype = 'c' AND connamespace = cast(:schema AS regnamespace)"
+        ),
+        {"schema": schema},
+    )
+    return {(name, condition) for name, condition in rows}
+
+
+def test_older_code_takes_a_cancelled_run_for_a_failed_one(database: Database) -> None:
+    """It knows no other word for what ended without its snapshot."""
+    with database.transaction() as connection:
+        connection.exec_driver_sql(
+            "WITH p AS (INSERT INTO repositories (name, source_kind, location)"
+            " VALUES ('r', 'folder', '/') RETURNING id)"
+            " INSERT INTO index_runs (repository_id, correlation_id, state)"
+            " SELECT id, 'c', 'cancelled' FROM p"
+        )
+
+    while migrate(database, "-1") != "0001":
+        continue
+
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT state FROM index_runs").scalar() == "failed"
 
 
 def test_downgrading_leaves_nothing_behind(database: Database) -> None:

@@ -30,3 +30,9 @@ def test_the_tree_in_the_docstring_names_every_class(error: type[MnemoError]) ->
 def test_every_error_has_an_exit_code(error: type[MnemoError]) -> None:
     """0 and 1 are not for errors."""
     assert error.exit_code in (errors.EXIT_COULD_NOT_RUN, errors.EXIT_DEPENDENCY_DOWN)
+
+
+@pytest.mark.parametrize("error", CLASSES)
+def test_a_message_is_scrubbed_where_it_is_made(error: type[MnemoError]) -> None:
+    """Whoever stores, logs or shows it need not think of it."""
+    assert "hunter2" not in str(error("cannot reach postgresql://mnemo:hunter2@db/mnemo"))

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -18,6 +21,7 @@ def start(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], Read]]:
     """Sets logging up; the result reads every line that was logged since it was last called."""
     root = logging.getLogger()
     before = list(root.handlers), root.level
+    hooks = sys.excepthook, threading.excepthook, logging.raiseExceptions
 
     def begin() -> Read:
         setup_logging(Settings(log_format="json", log_level="info"), process="test")
@@ -26,6 +30,7 @@ def start(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], Read]]:
     yield begin
     root.handlers[:], level = before
     root.setLevel(level)
+    sys.excepthook, threading.excepthook, logging.raiseExceptions = hooks
 
 
 def test_an_event_carries_its_fields(start: Start) -> None:
@@ -90,3 +95,48 @@ def test_quieter_events_are_left_out(start: Start) -> None:
     get_logger("area").debug("area.detail")
 
     assert read() == []
+
+
+CRASHES = {
+    "process": "raise ValueError('postgresql://mnemo:hunter2@db/mnemo')",
+    "thread": """
+import threading
+def fail():
+    raise ValueError('postgresql://mnemo:hunter2@db/mnemo')
+thread = threading.Thread(target=fail)
+thread.start()
+thread.join()
+""",
+}
+
+
+@pytest.mark.parametrize("crash", CRASHES.values(), ids=CRASHES)
+def test_what_nobody_catches_is_scrubbed_too(crash: str) -> None:
+    """In a process and in its threads; Python would print it as it is."""
+    begin = (
+        "from config.logging import setup_logging\nfrom config.settings import Settings\n"
+        "setup_logging(Settings(log_format='json'), process='test')\n"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", begin + crash], capture_output=True, text=True, check=False
+    ).stderr
+
+    [event] = [json.loads(line) for line in printed.splitlines()]
+    assert event["event"] == "process.crashed"
+    assert "ValueError" in event["exception"]
+    assert "hunter2" not in printed
+
+
+def test_an_event_that_cannot_be_written_is_not_printed_as_it_is(
+    start: Start, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The standard library would print its fields and its traceback."""
+    start()
+    [handler] = logging.getLogger().handlers
+    handler.format = lambda _: 1 / 0  # type: ignore[method-assign, assignment, return-value]  # to fail
+    try:
+        raise ValueError("password=hunter2hunter2")  # noqa: TRY301 - to be caught
+    except ValueError:
+        get_logger("area").exception("area.failed")
+
+    assert capsys.readouterr().err == ""

@@ -7,6 +7,9 @@ import pytest
 
 from config.errors import BadInputError, SourceNotFoundError, UrlForbiddenError
 from tasks.discover.source import Source, SourceKind, name_of, parse_source
+from tests.canaries import CANARIES
+
+CANARY = CANARIES["github-token"][0]
 
 
 def git_folder(path: Path) -> Path:
@@ -166,3 +169,12 @@ def test_a_path_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 def test_a_source_has_a_default_name(kind: SourceKind, location: str, name: str) -> None:
     """The last part, as people call it."""
     assert name == name_of(Source(kind, location))
+
+
+def test_a_source_named_like_a_secret_is_refused(tmp_path: Path) -> None:
+    """As a folder and as a URL: it would be stored with the index."""
+    (tmp_path / CANARY).mkdir()
+    for argument in (str(tmp_path / CANARY), f"https://example.org/{CANARY}/name"):
+        with pytest.raises(BadInputError, match="holds a secret") as refused:
+            parse_source(argument)
+        assert CANARY not in str(refused.value)

@@ -184,6 +184,29 @@ def test_the_next_file_starts_at_once(start: Start) -> None:
     assert time.monotonic() - began < 1
 
 
+def test_a_file_may_get_less_time_than_others(start: Start) -> None:
+    """What is left of its budget; the next one gets the usual time."""
+    sandbox = start()
+
+    with pytest.raises(ParseTimeoutError, match=r"longer than 0\.1 s"):
+        sandbox.parse(HUGE, "python", 0.1)
+
+    assert sandbox.parse(HUGE[:13_000], "python", 60).chunks
+
+
+def test_what_a_file_took_is_known(start: Start) -> None:
+    """Killed or not; the start of a process is not its fault."""
+    sandbox = start(child("time.sleep(60)"), parse_seconds=0.2)
+
+    with pytest.raises(ParseTimeoutError):
+        sandbox.parse(SMALL, "python")
+
+    assert 0.2 + KILL_GRACE_SECONDS <= sandbox.spent_seconds < 0.2 + KILL_GRACE_SECONDS + 1
+    with pytest.raises(ParseError, match="surrogates"):
+        sandbox.parse("x\ud800", "text")
+    assert sandbox.spent_seconds == 0
+
+
 CRASHES = {
     "a segmentation fault": ("ctypes.string_at(0)", "killed by SIGSEGV"),
     "an abort": ("os.abort()", "killed by SIGABRT"),
@@ -325,6 +348,25 @@ def test_a_kill_takes_what_the_process_started(start: Start, tmp_path: Path) -> 
     )
 
     with pytest.raises(ParseTimeoutError):
+        sandbox.parse(SMALL, "python")
+
+    pid = int(note.read_text())
+    wait_until(lambda: is_gone(pid), "the process's child ends")
+
+
+def test_a_crash_ends_what_the_process_started(start: Start, tmp_path: Path) -> None:
+    """As a kill does."""
+    note = tmp_path / "pid"
+    sandbox = start(
+        child(
+            "read(sys.stdin.buffer)",
+            "sleeper = subprocess.Popen(['/bin/sleep', '60'], stdout=subprocess.DEVNULL)",
+            f"open({str(note)!r}, 'w').write(str(sleeper.pid))",
+            "os.abort()",
+        )
+    )
+
+    with pytest.raises(ParserCrashedError, match="SIGABRT"):
         sandbox.parse(SMALL, "python")
 
     pid = int(note.read_text())

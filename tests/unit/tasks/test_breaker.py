@@ -1,7 +1,9 @@
 """The circuit breaker: when it opens, whom it lets probe; and it agrees with a simple model."""
 
 import asyncio
+import inspect
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -433,6 +435,11 @@ def test_turned_off_it_lets_everything_pass(clock: Clock) -> None:
     work(breaker)
 
     assert (breaker.state, breaker.blocked()) == ("closed", False)
+
+
+def test_its_clock_only_goes_forward() -> None:
+    """The time of day may jump, and a breaker with it would stay open for as long."""
+    assert inspect.signature(Breaker).parameters["clock"].default is time.monotonic
 
 
 def test_it_decorates_a_plain_function(breaker: Breaker) -> None:

@@ -1,5 +1,7 @@
 """The breakers of a process: shared by name, apart by dependency, all turned off by one flag."""
 
+from dataclasses import replace
+
 import pytest
 from celery import Celery
 
@@ -11,10 +13,11 @@ from config.errors import (
     EncoderUnavailableError,
     RemoteUnavailableError,
 )
+from config.settings import Settings
 from tasks.breaker import Breaker, Change
 from tasks.breakers import Breakers
 from tasks.doorbells import Doorbells
-from tasks.retry import Policy, Retry
+from tasks.retry import Retry, policies
 
 NOWHERE = "redis://127.0.0.1:1/0"  # nobody listens on port 1
 
@@ -101,6 +104,8 @@ def test_a_broker_that_stays_away_is_not_asked_again() -> None:
 
 def test_what_was_refused_waits_for_the_breaker() -> None:
     """The ledger's next attempt is not before the probe."""
-    decision = Policy(5, 0.001, 0.001).decide(CircuitOpenError(after=40.0), 1)
+    policy = policies(Settings())["embed"]
+
+    decision = replace(policy, base=0.001, cap=0.001).decide(CircuitOpenError(after=40.0), 1)
 
     assert decision == Retry(40.0)

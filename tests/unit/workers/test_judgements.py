@@ -13,7 +13,7 @@ from workers.judgements import (
     judge_breakers,
     judge_embedding,
     judge_partitions,
-    judge_pgvector,
+    judge_postgresql,
     judge_reconciler,
     judge_workers,
 )
@@ -112,5 +112,13 @@ def test_partitions_must_reach_into_next_month(months: int, status: str) -> None
 
 def test_a_server_without_pgvector_is_unhealthy() -> None:
     """Nothing can be stored there."""
-    assert judge_pgvector(None).status == "unhealthy"
-    assert "0.8.6" in judge_pgvector("0.8.6").detail
+    assert judge_postgresql(None, 3).status == "unhealthy"
+    assert "0.8.6" in judge_postgresql("0.8.6", 0).detail
+
+
+def test_a_full_disk_degrades_and_is_named() -> None:
+    """What is stored is still searched."""
+    service = judge_postgresql("0.8.6", 1_200)
+
+    assert service.status == "degraded"
+    assert service.detail == "its disk is full: 1,200 batches and embeddings wait for room"

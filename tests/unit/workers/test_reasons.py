@@ -43,6 +43,15 @@ def test_a_failed_run_says_why() -> None:
     ]
 
 
+def test_a_cancelled_run_says_by_whom() -> None:
+    """It waits for nothing."""
+    error = "RunCancelledError: jane@desk cancelled this run"
+
+    [reason] = explain(replace(RUN, state="cancelled", error=error), CALM)
+
+    assert reason == "nothing is waiting: jane@desk cancelled this run"
+
+
 def test_a_paused_queue_is_named_first() -> None:
     """With the command that resumes it, and without asking for workers."""
     reasons = explain(
