@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bench.retrieval.arms import ALL, FUSED_RANKED, LEXICAL_RANKED, Arm, answered
+from bench.retrieval.arms import ARMS, FUSED, FUSED_RANKED, LEXICAL_RANKED, Arm, answered
 from bench.retrieval.corpus import NAMES, Corpus
 from bench.retrieval.decisions import ALTERNATIVES, AS_IS, Decisions
 from bench.retrieval.judge import Judge, places
@@ -38,6 +38,10 @@ SPACES: Mapping[str, Sequence[str]] = {
     "no code vectors": ("lexical", "text"),
     "no vectors": ("lexical",),
 }
+
+COMPARED = ARMS[2:]  # every arm with vectors
+FUNCTION: Judge = "function"
+EITHER: Judge = "either"
 
 
 def constants(lab: Laboratory, corpus: Corpus, cache: Path) -> Iterator[str]:
@@ -72,17 +76,15 @@ def spaces(lab: Laboratory, corpus: Corpus, cache: Path) -> Iterator[str]:
 
 
 def decisions(lab: Laboratory, corpus: Corpus, cache: Path) -> Iterator[str]:
-    """Other indexes of the same files."""
-    yield "#### Decisions of the index\n"
+    """Other indexes of the same files, a table for each variant."""
     base = _indexed(lab, corpus, cache, AS_IS)
-    rows = [[AS_IS.name, _chunks(base), *_decision(base, None)]]
-    for alternative in ALTERNATIVES:
-        other = _indexed(lab, corpus, cache, alternative)
-        rows.append([alternative.name, _chunks(other), *_decision(other, base)])
-    arms = ("text vectors", "code vectors", FUSED_RANKED.title)
-    headers = [f"{title}, {names}" for names in NAMES for title in arms]
-    headers += [f"{FUSED_RANKED.title}, {names}, either" for names in NAMES]
-    yield table(["MRR@10", "chunks", *headers], rows) + "\n"
+    others = [(one.name, _indexed(lab, corpus, cache, one)) for one in ALTERNATIVES]
+    for number, names in enumerate(NAMES):
+        yield f"#### Decisions of the index, names {names}\n"
+        rows = [_decision(AS_IS.name, base[number], None)]
+        rows += [_decision(title, found[number], base[number]) for title, found in others]
+        headers = [arm.title for arm in COMPARED] + ["fused, judged by either"]
+        yield table(["MRR@10", "chunks", *headers], rows) + "\n"
 
 
 def _headers() -> list[str]:
@@ -109,26 +111,12 @@ def _indexed(lab: Laboratory, corpus: Corpus, cache: Path, choice: Decisions) ->
     return found
 
 
-def _chunks(found: Sequence[Recordings]) -> str:
-    return f"{len(found[0].spans):,}"
-
-
-def _decision(found: Sequence[Recordings], base: Sequence[Recordings] | None) -> list[str]:
-    arms = (
-        Arm("text", ("text",), DEFAULT),
-        Arm("code", ("code",), DEFAULT),
-        Arm("all", ALL, DEFAULT),
-    )
-    asked: list[tuple[int, Arm, Judge]] = [
-        (n, arm, "function") for n in range(len(NAMES)) for arm in arms
-    ]
-    asked += [(n, FUSED_RANKED, "either") for n in range(len(NAMES))]
-    cells = []
-    for n, arm, judge in asked:
-        here = _places(found[n], arm, judge)
+def _decision(title: str, prose: Recordings, base: Recordings | None) -> list[str]:
+    cells = [title, f"{len(prose.spans):,}"]
+    for arm, judge in [*((arm, FUNCTION) for arm in COMPARED), (FUSED, EITHER)]:
+        here = _places(prose, arm, judge)
         if base is None:
             cells.append(shown(estimate(here, "mrr")))
         else:
-            before = _places(base[n], arm, judge)
-            cells.append(shown_difference(difference(here, before, "mrr")))
+            cells.append(shown_difference(difference(here, _places(base, arm, judge), "mrr")))
     return cells

@@ -26,13 +26,14 @@ class Arm:
 
 
 LEXICAL_RANKED = Arm("lexical + ranking", ("lexical",), DEFAULT)
+FUSED = Arm("fused", ALL, RAW)
 FUSED_RANKED = Arm("fused + ranking", ALL, DEFAULT)
 ARMS = (
     Arm("lexical", ("lexical",), RAW),
     LEXICAL_RANKED,
     Arm("text vectors", ("text",), RAW),
     Arm("code vectors", ("code",), RAW),
-    Arm("fused", ALL, RAW),
+    FUSED,
     FUSED_RANKED,
 )
 

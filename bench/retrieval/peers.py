@@ -21,7 +21,7 @@ from tasks.embed.models import model_for
 
 SEMBLE = "semble==0.7.0"
 # torch of this version is the one whose CPU build most mirrors carry; distilling needs it once
-DISTILLER = ("model2vec[distill]==0.10.0", "torch==2.13.0")
+DISTILLER = ("model2vec[distill,quantization]==0.10.0", "torch==2.13.0")
 DISTIL = """
 import sys
 from model2vec.distill import distill
@@ -87,11 +87,11 @@ def _semble(cache: Path) -> tuple[Path, Path]:
     """Its interpreter and its model; installed and distilled where they are missing."""
     own = cache / "semble"
     python, model = own / "venv" / "bin" / "python", own / "model"
-    if not (own / "installed").exists():
-        venv.create(own / "venv", with_pip=True, clear=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet"]
-        _run([*pip, SEMBLE, *DISTILLER], "installing semble")
-        (own / "installed").touch()
+    wanted, installed = [SEMBLE, *DISTILLER], own / "installed.json"
+    if not installed.exists() or json.loads(installed.read_text()) != wanted:
+        venv.create(own / "venv", with_pip=True)
+        _run([str(python), "-m", "pip", "install", "--quiet", *wanted], "installing semble")
+        installed.write_text(json.dumps(wanted))
     if not (model / "config.json").exists():
         packaged = model_for(Settings(), "code").path
         _run([str(python), "-c", DISTIL, str(packaged), str(model)], "distilling semble's model")

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -106,7 +107,7 @@ def ranked(
 ) -> list[Ranked]:
     """What a search with these arms and weights answers to a query, best first."""
     asked = recordings.asked[number]
-    understood = intent(recordings.queries[number].text)
+    understood = _understood(recordings.queries[number].text)
     fused = fuse({arm: asked.hits[arm] for arm in arms}, understood.kind, weights)
     found = rank(
         fused,
@@ -126,6 +127,10 @@ def answers(recordings: Recordings, arms: Sequence[str], weights: Weights) -> li
         [recordings.spans[item.chunk_id] for item in ranked(recordings, number, arms, weights)]
         for number in range(len(recordings.queries))
     ]
+
+
+# asked of the same queries for each set of constants
+_understood = lru_cache(maxsize=10_000)(intent)
 
 
 def record(index: Index, cache: Path) -> Recordings:

@@ -24,16 +24,16 @@ def tuned(lab: Laboratory, corpus: Corpus, cache: Path) -> Iterator[str]:
     for names in NAMES:
         with lab.index(corpus, names) as index:
             recorded.append(record(index, cache))
-    trial = Trial([one.of("prose") for one in recorded])
-    best = climb(trial)
-    yield "#### Constants\n"
-    yield _constants(trial, best) + "\n"
-    yield "#### By package\n"
-    yield _packages(trial, best) + "\n"
-    yield "#### Searched on half of the packages, judged on the other half\n"
-    yield _halves(trial) + "\n"
-    yield "#### Other questions\n"
-    yield _others(recorded[0], best) + "\n"
+    with Trial([one.of("prose") for one in recorded]) as trial:
+        best = climb(trial)
+        yield "#### Constants\n"
+        yield _constants(trial, best) + "\n"
+        yield "#### By package\n"
+        yield _packages(trial, best) + "\n"
+        yield "#### Other questions\n"
+        yield _others(recorded[0], best) + "\n"
+        yield "#### Searched on half of the packages, judged on the other half\n"
+        yield _halves(trial) + "\n"
 
 
 def _constants(trial: Trial, best: Weights) -> str:

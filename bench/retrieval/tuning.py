@@ -4,12 +4,17 @@ What is raised is the mean reciprocal rank of prose queries, names kept counting
 masked once. The other kinds of questions are only watched.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from multiprocessing import get_context
+from typing import Any, Self
 
 import numpy as np
 
+import search.rank
 from bench.retrieval.arms import ALL
 from bench.retrieval.judge import Query, Span, hits
 from bench.retrieval.metrics import Values, values
@@ -18,6 +23,7 @@ from search.weights import DEFAULT, Weights
 
 SHARES = (2.0, 1.0)  # of names kept and masked
 MAX_ROUNDS = 6
+PATTERNS = ("_TESTS", "_REEXPORTS", "_DECLARATIONS")
 SLIGHT = 1e-4  # a smaller gain is none
 
 Change = Callable[[Weights, Any], Weights]
@@ -87,29 +93,35 @@ COORDINATES = (
 )
 
 
-@dataclass(slots=True)
 class Trial:
-    """Evaluates constants on both variants; what was evaluated is remembered.
+    """Evaluates constants, each variant in a process of its own; what was evaluated is remembered.
 
-    Attributes:
+    A context manager.
+
+    Args:
         recorded: the prose queries of each variant, of the same functions in the same order.
     """
 
-    recorded: Sequence[Recordings]
-    _right: list[list[frozenset[int]]] = field(default_factory=list)
-    _known: dict[str, Values] = field(default_factory=dict)
+    def __init__(self, recorded: Sequence[Recordings]) -> None:
+        self.recorded = recorded
+        self._known: dict[str, Values] = {}
+        # spawned, for this process may hold threads of a database or an encoder
+        self._pool = ProcessPoolExecutor(
+            len(recorded), get_context("spawn"), initializer=_prepare, initargs=(recorded,)
+        )
 
-    def __post_init__(self) -> None:
-        self._right = [right_chunks(recordings) for recordings in self.recorded]
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown()
 
     def values(self, weights: Weights) -> Values:
         """The weighted reciprocal rank of each function."""
         key = repr(weights)
         if key not in self._known:
-            found = [
-                values(quick_places(recordings, right, weights), "mrr")
-                for recordings, right in zip(self.recorded, self._right, strict=True)
-            ]
+            tried = [self._pool.submit(_try, n, weights) for n in range(len(self.recorded))]
+            found = [values(places.result(), "mrr") for places in tried]
             self._known[key] = np.average(np.stack(found), axis=0, weights=SHARES)
         return self._known[key]
 
@@ -117,6 +129,29 @@ class Trial:
         """The mean, over some functions only where `chosen` is given."""
         found = self.values(weights)
         return float(found.mean() if chosen is None else found[list(chosen)].mean())
+
+
+# in a process of the pool: each variant with the right chunks of its queries
+_trials: list[tuple[Recordings, list[frozenset[int]]]] = []
+
+
+def _prepare(recorded: Sequence[Recordings]) -> None:
+    """Ranking looks up what constants do not decide, which is most of its work."""
+    _trials[:] = [(recordings, right_chunks(recordings)) for recordings in recorded]
+    module = vars(search.rank)
+    module["_path_share"] = cache(module["_path_share"])
+    module.update({name: _Remembered(module[name]) for name in PATTERNS})
+
+
+def _try(number: int, weights: Weights) -> list[int]:
+    return quick_places(*_trials[number], weights)
+
+
+class _Remembered:
+    """A pattern that has seen its paths before."""
+
+    def __init__(self, pattern: re.Pattern[str]) -> None:
+        self.search = cache(pattern.search)
 
 
 def right_chunks(recordings: Recordings) -> list[frozenset[int]]:
