@@ -6,6 +6,7 @@ run finds it.
 
 import hashlib
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from schema import receipts, runs
 from schema.database import Database
 from schema.migrate import migrate
 from schema.revision import CURRENT
+from schema.statistics import refresh_statistics
 from tasks.discover.source import parse_source
 from tasks.embed.encoder import Encoder
 from tasks.embed.models import model_for
@@ -103,6 +105,7 @@ class Laboratory:
 
     def _make(self, name: str, corpus: Corpus, names: Names, decisions: Decisions) -> None:
         """Under another name until it is whole."""
+        print(f"indexing {corpus.name}, names {names}, {decisions.name} …", file=sys.stderr)
         building = f"{name}_building"
         self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", building)
         self._execute("CREATE DATABASE {}", building)
@@ -113,6 +116,8 @@ class Laboratory:
                 files = sum(1 for _ in folder.rglob("*.py"))
                 assert receipt["state"] == "succeeded", receipt
                 assert receipt["files"]["indexed"] == files, receipt
+            with runtime.database.autocommit() as connection:
+                refresh_statistics(connection)  # as the reconciler does
         self._execute("ALTER DATABASE {} RENAME TO {}", building, name)
 
     @contextmanager

@@ -5,6 +5,7 @@ Recorded from inside of the real search. Ranking itself is `search.rank`, on wha
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -155,6 +156,7 @@ def _recipe() -> str:
 
 
 def _record(index: Index) -> dict[str, Any]:
+    print(f"searching {index.corpus.name}, names {index.names} …", file=sys.stderr)
     recorder, asked = Recorder(index), []
     for query in index.corpus.queries:
         recorder.search(query.text, scope=Scope(), limit=TOP)
