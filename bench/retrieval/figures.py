@@ -56,7 +56,7 @@ def reachable(recordings: Recordings) -> float:
 
 
 def _peers(cache: Path, folder: Path, queries: Sequence[Query]) -> list[PeerAnswers]:
-    return [peers.ask_semble(cache, folder, queries), peers.ask_ripgrep(folder, queries)]
+    return [*peers.ask_semble(cache, folder, queries), peers.ask_ripgrep(folder, queries)]
 
 
 def _size(recordings: Recordings) -> str:

@@ -50,8 +50,8 @@ def require(cache: Path) -> None:
     _semble(cache)
 
 
-def ask_semble(cache: Path, folder: Path, queries: Sequence[Query]) -> PeerAnswers:
-    """Lets semble index a folder and answer."""
+def ask_semble(cache: Path, folder: Path, queries: Sequence[Query]) -> list[PeerAnswers]:
+    """Lets semble index a folder and answer, with its ranking and without."""
     python, model = _semble(cache)
     request = json.dumps({"folder": str(folder), "queries": [query.text for query in queries]})
     script = Path(__file__).with_name("semble_answers.py")
@@ -63,12 +63,15 @@ def ask_semble(cache: Path, folder: Path, queries: Sequence[Query]) -> PeerAnswe
     }
     done = _run([str(python), str(script)], "semble", given=request, environment=environment)
     found = json.loads(done)
-    return PeerAnswers(
-        SEMBLE.replace("==", " "),
-        [[Span(*place) for place in places] for _, places in found["answers"]],
-        [milliseconds for milliseconds, _ in found["answers"]],
-        f"{found['chunks']:,} chunks",
-    )
+    return [
+        PeerAnswers(
+            f"{SEMBLE.replace('==', ' ')}{title}",
+            [[Span(*place) for place in places] for _, places in found[key]],
+            [milliseconds for milliseconds, _ in found[key]],
+            f"{found['chunks']:,} chunks",
+        )
+        for key, title in (("answers", ""), ("unranked", " without its ranking"))
+    ]
 
 
 def ask_ripgrep(folder: Path, queries: Sequence[Query]) -> PeerAnswers:
