@@ -57,7 +57,9 @@ def fleet(home: Path, folders: Sequence[Path]) -> Fleet:
         subprocess.run([MNEMO, *arguments], env=environment, check=True, capture_output=True)
     endpoints = Home(home).endpoints()
     assert endpoints is not None
-    found = Fleet(with_endpoints(Settings.model_validate({"home": home}), endpoints))
+    # a vector that is shared would not have to be made
+    chosen = {"home": home, "features": {"search_cache": False}}
+    found = Fleet(with_endpoints(Settings.model_validate(chosen), endpoints))
     with found.database() as database:
         maintain(Runtime(found.settings, database))
     return found

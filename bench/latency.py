@@ -18,6 +18,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,9 @@ def measure(found: Fleet, database: Database, queries: Sequence[str]) -> dict[st
         known.search(query, scope=Scope())  # makes and keeps the vector
         ways: dict[str, Callable[[], object]] = {
             "bare": bare.query(query),
-            "hybrid": lambda query=query: known.search(query, scope=Scope()),
-            "encoded": lambda query=query: fresh.search(query, scope=Scope()),
-            "lexical": lambda query=query: known.search(query, scope=Scope(), mode="lexical"),
+            "hybrid": partial(known.search, query, scope=Scope()),
+            "encoded": partial(fresh.search, query, scope=Scope()),
+            "lexical": partial(known.search, query, scope=Scope(), mode="lexical"),
         }
         for name, way in ways.items():
             started = time.perf_counter()

@@ -151,7 +151,7 @@ class Searcher:
             if len(query) > MAX_QUERY_CHARS:
                 arms.degraded.append(f"only the first {MAX_QUERY_CHARS:,} characters were read")
             if mode in ("hybrid", "lexical"):
-                hits = search_lexical(connection, asked.words, scope, depth)
+                hits = search_lexical(connection, asked.words, scope, depth, chunks=covered.chunks)
                 arms.hits["lexical"] = [(hit.chunk_id, hit.score) for hit in hits]
                 arms.holding = search_phrases(connection, asked, scope, depth)
                 if asked.phrases and not arms.holding:
