@@ -1,0 +1,186 @@
+"""What each arm found for each query, so that any ranking can be tried without searching again.
+
+Recorded from inside of the real search. Ranking itself is `search.rank`, on what was recorded.
+"""
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+import search
+from bench.retrieval.judge import TOP, Kind, Query, Span
+from bench.retrieval.laboratory import Index
+from search.candidates import Candidate, at_path, candidates, defining
+from search.intent import intent
+from search.query import Arms, Result, Searcher
+from search.rank import Ranked, fold, fuse, rank
+from search.scope import Scope
+from search.weights import Weights
+from tasks.parse import tokens
+
+Hits = list[tuple[int, float]]
+# applied to what was recorded, so they do not decide what is
+UNRECORDED = ("rank.py", "weights.py")
+
+CHUNKS = text("""
+SELECT c.id, p.name || '/' || f.path AS path, c.start_line, c.end_line, c.kind,
+       coalesce(nullif(c.name_path, ''), c.name, '') AS symbol
+  FROM repositories p
+  JOIN refs r ON r.repository_id = p.id AND r.name = p.default_ref
+  JOIN snapshot_files f ON f.snapshot_id = r.live_snapshot_id
+  JOIN code_chunks c ON c.blob_id = f.blob_id
+ ORDER BY c.id, 2
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """One query: each arm's hits, and the chunks that it names."""
+
+    hits: Mapping[str, Hits]
+    named: Sequence[int]
+    pathed: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """All queries of an index, in their order, and what is known of its chunks.
+
+    Attributes:
+        queries: what was asked.
+        asked: a recording for each.
+        known: the facts of every chunk that some arm found, as ranking takes them.
+        spans: every chunk at the place that it is shown at.
+        symbols: the name of every chunk.
+    """
+
+    queries: Sequence[Query]
+    asked: Sequence[Recording]
+    known: Mapping[int, Candidate]
+    spans: Mapping[int, Span]
+    symbols: Mapping[int, str]
+
+    def of(self, *kinds: Kind) -> "Recordings":
+        """Those of some kinds of queries."""
+        chosen = [n for n, query in enumerate(self.queries) if query.kind in kinds]
+        return self.only(chosen)
+
+    def only(self, numbers: Sequence[int]) -> "Recordings":
+        """Those of some queries."""
+        return replace(
+            self,
+            queries=[self.queries[n] for n in numbers],
+            asked=[self.asked[n] for n in numbers],
+        )
+
+
+class Recorder(Searcher):
+    """Searches, and keeps what it would have ranked."""
+
+    def __init__(self, index: Index) -> None:
+        super().__init__(index.runtime)
+        self.known: dict[int, Candidate] = {}
+        self.last: Recording | None = None
+
+    def _ranked(
+        self, connection: Connection, query: str, scope: Scope, arms: Arms, _limit: int
+    ) -> list[Result]:
+        assert not arms.degraded, arms.degraded
+        asked = intent(query)
+        named = defining(connection, scope, asked)
+        pathed = at_path(connection, scope, asked)
+        ids = {chunk_id for hits in arms.hits.values() for chunk_id, _ in hits}
+        self.known |= candidates(connection, scope, ids | {*named, *pathed})
+        self.last = Recording(arms.hits, named, pathed)
+        return []
+
+
+def ranked(
+    recordings: Recordings, number: int, arms: Sequence[str], weights: Weights
+) -> list[Ranked]:
+    """What a search with these arms and weights answers to a query, best first."""
+    asked = recordings.asked[number]
+    understood = _understood(recordings.queries[number].text)
+    fused = fuse({arm: asked.hits[arm] for arm in arms}, understood.kind, weights)
+    found = rank(
+        fused,
+        understood,
+        recordings.known,
+        defining=asked.named,
+        at_path=asked.pathed,
+        weights=weights,
+    )
+    first = {*islice(fold(found, recordings.known), TOP)}
+    return [item for item in found if item.chunk_id in first]
+
+
+def answers(recordings: Recordings, arms: Sequence[str], weights: Weights) -> list[list[Span]]:
+    """The places that such searches show, for every query."""
+    return [
+        [recordings.spans[item.chunk_id] for item in ranked(recordings, number, arms, weights)]
+        for number in range(len(recordings.queries))
+    ]
+
+
+# asked of the same queries for each set of constants
+_understood = lru_cache(maxsize=10_000)(intent)
+
+
+def record(index: Index, cache: Path) -> Recordings:
+    """The recordings of an index; made where `cache` lacks them."""
+    folder = cache / "recordings"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{index.key[:16]}-{_recipe()[:16]}.json"
+    if not file.exists():
+        made = file.with_suffix(".part")
+        made.write_text(json.dumps(_record(index)))
+        made.rename(file)
+    return _read(json.loads(file.read_text()), index.corpus.queries)
+
+
+def _recipe() -> str:
+    """Changes whenever another search may find other chunks."""
+    digest = hashlib.sha256(Path(tokens.__file__).read_bytes())
+    for file in sorted(Path(search.__file__).parent.glob("*.py")):
+        if file.name not in UNRECORDED:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _record(index: Index) -> dict[str, Any]:
+    print(f"searching {index.corpus.name}, names {index.names} …", file=sys.stderr)
+    recorder, asked = Recorder(index), []
+    for query in index.corpus.queries:
+        recorder.search(query.text, scope=Scope(), limit=TOP)
+        assert recorder.last is not None
+        asked.append([recorder.last.hits, recorder.last.named, recorder.last.pathed])
+    with index.runtime.database.reading() as connection:
+        chunks = [list(row) for row in connection.execute(CHUNKS)]
+    known = [[c.chunk_id, c.repository, c.path, c.code_id, c.kind] for c in recorder.known.values()]
+    return {"asked": asked, "known": known, "chunks": chunks}
+
+
+def _read(document: dict[str, Any], queries: Sequence[Query]) -> Recordings:
+    spans: dict[int, Span] = {}
+    for chunk_id, path, start, end, *_ in document["chunks"]:
+        spans.setdefault(chunk_id, Span(path, start, end))
+    return Recordings(
+        queries,
+        [
+            Recording(
+                {arm: [(i, m) for i, m in hits] for arm, hits in found.items()}, named, pathed
+            )
+            for found, named, pathed in document["asked"]
+        ],
+        {row[0]: Candidate(*row) for row in document["known"]},
+        spans,
+        {row[0]: row[5] for row in document["chunks"]},
+    )
