@@ -31,6 +31,7 @@ class Lease:
     attempt: int
     run_id: uuid.UUID
     correlation_id: str
+    candidate: bool = False  # it makes vectors of a model that is not live
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ UPDATE batches b
  WHERE b.id = :batch_id AND b.stage = :stage AND b.state = 'pending'
    AND b.next_attempt_at <= now() AND r.id = b.run_id
    AND {NOT_PAUSED}
-RETURNING b.lease_token, b.attempt, b.run_id, r.correlation_id
+RETURNING b.lease_token, b.attempt, b.run_id, r.correlation_id, b.blob_ids IS NOT NULL AS candidate
 """)
 
 RENEW = text("""
@@ -118,7 +119,7 @@ def claim(
     ).one_or_none()
     if row is None:
         return None
-    return Lease(batch_id, stage, row.lease_token, row.attempt, row.run_id, row.correlation_id)
+    return Lease(batch_id, stage, *row)
 
 
 def renew(connection: Connection, lease: Lease, seconds: float) -> None:
@@ -148,14 +149,21 @@ def hold(connection: Connection, lease: Lease) -> None:
 
 
 def advance(
-    connection: Connection, lease: Lease, stage: str, counts: Mapping[str, Any] | None = None
+    connection: Connection,
+    lease: Lease,
+    stage: str,
+    counts: Mapping[str, Any] | None = None,
+    *,
+    chained: bool = True,
 ) -> None:
     """Hands the batch on to `stage`; its doorbell is the chain's next message.
+
+    `chained` is False where it goes back: then the reconciler rings.
 
     Raises:
         LeaseLostError: roll back, another worker owns the batch.
     """
-    _release(connection, lease, state="pending", next_stage=stage, rung=True, counts=counts)
+    _release(connection, lease, state="pending", next_stage=stage, rung=chained, counts=counts)
     failpoints.reach("advance")
 
 

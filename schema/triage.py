@@ -39,7 +39,8 @@ WITH found AS (
        AND NOT EXISTS (SELECT 1 FROM index_runs later
                         WHERE later.repository_id = n.repository_id
                           AND later.ref IS NOT DISTINCT FROM n.ref
-                          AND later.requested_at > n.requested_at)),
+                          AND later.requested_at > n.requested_at
+                          AND later.model_id IS NULL)),
 matched AS (
     SELECT found.*, place.repository, place.path
       FROM found JOIN LATERAL (
