@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 COMMANDS = (
     *("index", "search", "symbol", "refs", "outline", "map", "mcp"),
-    *("status", "why", "verify", "failed", "errors", "repos"),
+    *("status", "why", "verify", "failed", "errors", "repos", "model"),
     *("queue", "worker", "up", "down", "health", "doctor", "db", "config"),
 )
 

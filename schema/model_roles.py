@@ -42,6 +42,10 @@ INSERT INTO embedding_models (key, name, setting) VALUES (:key, :name, :setting)
 ON CONFLICT (key) DO UPDATE SET setting = excluded.setting RETURNING id
 """)
 
+STORED = text("""
+SELECT model_id, space, count(*) AS vectors FROM embeddings GROUP BY model_id, space
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class Registered:
@@ -114,6 +118,14 @@ def registered(connection: Connection) -> dict[int, Registered]:
     """Every model that the database knows, by id."""
     rows = connection.execute(text("SELECT id, key, name, setting FROM embedding_models"))
     return {row.id: Registered(*row) for row in rows}
+
+
+def stored(connection: Connection) -> dict[int, dict[str, int]]:
+    """How many vectors each model has, by space."""
+    found: dict[int, dict[str, int]] = {}
+    for row in connection.execute(STORED):
+        found.setdefault(row.model_id, {})[row.space] = row.vectors
+    return found
 
 
 def existing(connection: Connection, ids: Iterable[int]) -> set[int]:

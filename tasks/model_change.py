@@ -45,10 +45,11 @@ def add(runtime: Runtime, setting: str, spaces: Sequence[str], *, actor: str) ->
                 "nothing is indexed yet: MNEMO_TEXT_MODEL and MNEMO_CODE_MODEL choose the first"
             )
         model_id = register(connection, model)
-        for space in spaces:
-            if _may_be_candidate(connection, roles[space], model_id):
-                model_roles.nominate(connection, space, model_id)
-        _note(connection, actor, "add", dict.fromkeys(spaces, model.setting), len(spaces))
+        free = [space for space in spaces if _is_free(connection, roles[space], model_id)]
+        for space in free:
+            model_roles.nominate(connection, space, model_id)
+        entry = _note(connection, actor, "add", dict.fromkeys(spaces, model.setting), len(spaces))
+        audit.add_changed(connection, entry, len(free))
         runs.announce(connection)
     enqueue_missing(runtime)
     log.info("model.added", model=model.name, spaces=list(spaces))
@@ -182,8 +183,8 @@ def _is_unseen(runtime: Runtime) -> bool:
         return model_work.is_unseen(connection)
 
 
-def _may_be_candidate(connection: Connection, role: Role, model_id: int) -> bool:
-    """False where it is the candidate already.
+def _is_free(connection: Connection, role: Role, model_id: int) -> bool:
+    """Whether the model can become the candidate; False where it is that already.
 
     Raises:
         BadInputError: it is live, or another is candidate.

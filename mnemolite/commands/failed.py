@@ -1,14 +1,12 @@
 """`mnemo failed`: what could not be done, where and why; trying it again, or putting it aside."""
 
-import getpass
-import socket
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from config.errors import EXIT_DONE
-from mnemolite.confirm import confirm
+from mnemolite.confirm import actor, confirm
 from mnemolite.failure_filter import filtered
 from mnemolite.output import count, line, print_json, say, table
 from mnemolite.session import open_runtime
@@ -117,8 +115,7 @@ def _release(action: Action, wanted: Filter, *, dry_run: bool, yes: bool, as_jso
                 line(f"{row['stage']} {row['error_class']}: {count(row['count'])}")
         if matched and not dry_run:
             confirm(f"{action} {count(matched)} failures?", yes=yes)
-            actor = f"{_user()}@{socket.gethostname()}"
-            matched, changed = release(runtime, action, wanted, actor=actor, progress=_progress)
+            matched, changed = release(runtime, action, wanted, actor=actor(), progress=_progress)
     if as_json:
         result = {"action": action, "dry_run": dry_run, "matched": matched, "changed": changed}
         print_json(result | {"counts": counts})
@@ -130,10 +127,3 @@ def _release(action: Action, wanted: Filter, *, dry_run: bool, yes: bool, as_jso
 def _progress(done: int, matched: int) -> None:
     if done < matched:
         say(f"{count(done)} of {count(matched)}")
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return "unknown"
