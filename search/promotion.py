@@ -45,10 +45,14 @@ def examine(runtime: Runtime, models: Mapping[str, int], *, compare: bool = True
         if (model_id, space) in unbuilt
     ]
     if compare and not any(row.missing for row in found.progress):
-        for space, model_id in models.items():
-            recall = measure(runtime, space, roles[space].live, model_id)
-            found.recall += recall
-            found.blockers += _falls(space, recall, runtime.settings.model_recall_tolerance)
+        pairs = {space: (roles[space].live, model_id) for space, model_id in models.items()}
+        found.recall = measure(runtime, pairs)
+        found.blockers += _falls(found.recall, runtime.settings.model_recall_tolerance)
+        if models and not found.recall:
+            found.blockers.append(
+                "there is nothing to compare vectors by: no docstrings, no saved queries"
+                " (`mnemo model save-query`)"
+            )
     return found
 
 
@@ -66,12 +70,7 @@ def _gaps(progress: Sequence[Progress]) -> Iterator[str]:
             )
 
 
-def _falls(space: str, recall: Sequence[Recall], tolerance: float) -> Iterator[str]:
-    if not recall:
-        yield (
-            f"there is nothing to compare {space} vectors by: no docstrings, no saved queries"
-            " (`mnemo model save-query`)"
-        )
+def _falls(recall: Sequence[Recall], tolerance: float) -> Iterator[str]:
     for each in recall:
         if each.fall > tolerance:
             yield (

@@ -6,7 +6,7 @@ docstrings: the first paragraph of one should find its definition. As chunks hol
 these are easy questions; they tell models apart all the same, because a repository has many chunks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -69,27 +69,36 @@ class Recall:
         return (self.live - self.candidate) / self.asked
 
 
-def measure(runtime: Runtime, space: str, live: int, candidate: int) -> list[Recall]:
-    """Compares two models in a space; an entry for each kind of question that there is.
+def measure(runtime: Runtime, models: Mapping[str, tuple[int, int]]) -> list[Recall]:
+    """Compares two models in each space; an entry for each kind of question that there is.
+
+    Args:
+        runtime: its database and encoders.
+        models: the live one and the candidate, by space.
 
     Raises:
         EncoderUnavailableError: one of them cannot be loaded here.
     """
-    for model_id in (live, candidate):
-        runtime.encoder(model_id)  # before the transaction, which must not lie idle meanwhile
     with runtime.database.reading() as connection:
         asked = {
             "saved": saved_queries.questions(connection),
             "docstrings": documented(connection),
         }
-        compared = []
-        for kind, questions in asked.items():
-            if questions:
-                found = [
-                    _found(runtime, connection, space, m, questions) for m in (live, candidate)
-                ]
-                compared.append(Recall(space, kind, len(questions), *found))
-    return compared
+    # outside of a transaction, which must not lie idle for as long as models take
+    texts = {question.query for questions in asked.values() for question in questions}
+    encoded = {model_id: _encoded(runtime, model_id, texts) for model_id in _ids(models)}
+    with runtime.database.reading() as connection:
+        return [
+            Recall(
+                space,
+                kind,
+                len(questions),
+                *(_found(connection, space, each, questions, encoded[each]) for each in pair),
+            )
+            for space, pair in models.items()
+            for kind, questions in asked.items()
+            if questions
+        ]
 
 
 def documented(connection: Connection) -> list[Question]:
@@ -99,23 +108,6 @@ def documented(connection: Connection) -> list[Question]:
         Question(row.repository, " ".join(row.paragraph.split()), frozenset([row.id]))
         for row in rows
     ]
-
-
-def _found(
-    runtime: Runtime, connection: Connection, space: str, model_id: int, asked: Sequence[Question]
-) -> int:
-    encoder = runtime.encoder(model_id)
-    by_repository = attrgetter("repository")
-    found = 0
-    for repository, group in groupby(sorted(asked, key=by_repository), key=by_repository):
-        questions = list(group)
-        queries = np.stack([encoder.encode_query(question.query) for question in questions])
-        best = nearest(connection, repository, space, model_id, queries)
-        found += sum(
-            not question.wanted.isdisjoint(ids)
-            for question, ids in zip(questions, best, strict=True)
-        )
-    return found
 
 
 def nearest(
@@ -147,3 +139,33 @@ def _vectors(
     for part in rows.partitions():
         vectors = np.stack([row.vector.to_numpy() for row in part]).astype(np.float32)
         yield np.array([row.id for row in part], dtype=np.int64), vectors
+
+
+def _ids(models: Mapping[str, tuple[int, int]]) -> set[int]:
+    return {model_id for pair in models.values() for model_id in pair}
+
+
+def _encoded(runtime: Runtime, model_id: int, texts: Iterable[str]) -> dict[str, Vectors]:
+    encoder = runtime.encoder(model_id)
+    return {text: encoder.encode_query(text) for text in texts}
+
+
+def _found(
+    connection: Connection,
+    space: str,
+    model_id: int,
+    asked: Sequence[Question],
+    encoded: Mapping[str, Vectors],
+) -> int:
+    """How many of the questions find a chunk that is wanted."""
+    repository = attrgetter("repository")
+    found = 0
+    for name, group in groupby(sorted(asked, key=repository), key=repository):
+        questions = list(group)
+        queries = np.stack([encoded[question.query] for question in questions])
+        best = nearest(connection, name, space, model_id, queries)
+        found += sum(
+            not question.wanted.isdisjoint(ids)
+            for question, ids in zip(questions, best, strict=True)
+        )
+    return found
