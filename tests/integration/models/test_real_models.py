@@ -17,7 +17,7 @@ from tasks.runtime import Runtime
 from tests.harness import Pipeline
 from tests.integration.models.change import Change
 
-MODULES = ("heapq", "shlex", "textwrap", "fnmatch", "calendar", "bisect")
+MODULES = ("heapq", "shlex", "textwrap")
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +64,11 @@ def test_only_a_model_that_finds_as_much_is_promoted(
     settings: Settings, database: Database, library: Path, cut: Path, alike: Path
 ) -> None:
     """Its text and code vectors are compared with those of the live model on docstrings."""
-    real = {"encoder": "sentence-transformers", "encoder_backend": "torch-fp32"}
+    real = {
+        "encoder": "sentence-transformers",
+        "encoder_backend": "torch-fp32",
+        "encoder_threads": 1,
+    }
     runtime = Runtime(settings.model_copy(update=real), database)
     change = Change(Pipeline(runtime))
     assert change.pipeline.index(library)["state"] == "succeeded"
