@@ -1,5 +1,6 @@
 """Which model is loaded for which vectors: the one that the database names, as this host has it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from config.errors import EncoderUnavailableError
 from schema.model_roles import Registered
 from tasks.embed.models import locate
-from tests.integration.models.change import Change
+from tests.integration.models.change import FILES, Change
 
 
 def test_a_model_whose_files_changed_is_not_used(tmp_path: Path) -> None:
@@ -47,3 +48,21 @@ def test_an_unknown_model_is_said_to_be_dropped(change: Change) -> None:
     """Rather than searched with another."""
     with pytest.raises(EncoderUnavailableError, match="was dropped"):
         change.pipeline.runtime.encoder(10_000)
+
+
+def test_vectors_of_different_models_are_not_compared(
+    change: Change, make_repository: Callable[..., Path]
+) -> None:
+    """Left over from settings that once differed: each repository answers alone."""
+    change.pipeline.index(make_repository(FILES, "fork"))
+    change.add("hash-2")
+    change.pipeline.sql(
+        "UPDATE snapshots s SET code_model_id = :other FROM repositories p"
+        " WHERE p.id = s.repository_id AND p.name = 'fork'",
+        other=change.named("hash-2").id,
+    )
+
+    answer = change.search(mode="hybrid")
+
+    assert answer.models == {"text": "hash-1"}
+    assert any("different models" in reason for reason in answer.degraded)

@@ -1,15 +1,17 @@
 """The switch from one model to another: everywhere at once, back again, and what it leaves."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from config import failpoints
 from config.errors import BadInputError, ConflictError
 from schema import audit, receipts
 from schema.database import Database
+from schema.model_roles import MODELS_LOCK
 from search.promotion import examine
 from search.query import Answer
 from tasks.embed.hash_encoder import HashEncoder
@@ -19,11 +21,23 @@ from tasks.runtime import Runtime
 from tasks.settle import settle
 from tasks.verify import verify_repository
 from tests.chaos.checker import unfinished, violations
+from tests.commands import await_true
 from tests.harness import PYTHON, Pipeline
 from tests.integration.models.change import ACTOR, FILES, Change
 
 Make = Callable[..., Path]
+MODELS_HELD = f"""
+SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'
+   AND (classid::bigint << 32) + objid::bigint = {MODELS_LOCK}
+"""
 NEW = {"new.py": PYTHON.replace("greet", "welcome")}
+
+
+@pytest.fixture(autouse=True)
+def _disarmed() -> Iterator[None]:
+    """No test leaves a failpoint armed."""
+    yield
+    failpoints.arm("")
 
 
 @pytest.fixture
@@ -165,6 +179,38 @@ def test_a_batch_that_was_being_encoded_ends_with_the_new_model(
     assert len({row.n for row in ready.pipeline.sql(kept)}) == 1
 
 
+@pytest.mark.parametrize(
+    ("done", "stage", "commit"),
+    [
+        ((), "discover", "discover.begin"),
+        ((), "discover", "discover.finish"),
+        (("discover", "parse"), "embed", "embed.commit"),
+        (("discover", "parse", "embed"), "persist", "persist.commit"),
+    ],
+)
+def test_a_promotion_waits_for_who_writes_by_the_old_model(
+    ready: Change, make_repository: Make, done: tuple[str, ...], stage: str, commit: str
+) -> None:
+    """What is about to be committed is there before the models change, or after."""
+    ready.pipeline.ask(make_repository(NEW))
+    for each in done:
+        ready.pipeline.drain(each)
+    failpoints.arm(f"{commit}=sleep(1)")
+    writing = threading.Thread(target=ready.pipeline.drain, args=(stage,))
+    writing.start()
+    await_true(lambda: ready.pipeline.sql(MODELS_HELD))
+
+    ready.promote(force=True)
+
+    writing.join()
+    failpoints.arm("")
+    ready.fill()
+    hash_2 = ready.named("hash-2").id
+    named = ready.pipeline.sql("SELECT text_model_id, code_model_id FROM snapshots")
+    assert {tuple(row) for row in named} == {(hash_2, hash_2)}
+    assert verify_repository(ready.pipeline.runtime, "repository").ok
+
+
 def test_a_candidate_of_one_space_leaves_the_other_alone(change: Change) -> None:
     """Text vectors of one model and code vectors of another answer together."""
     change.add("hash-2", "code")
@@ -246,8 +292,31 @@ def test_a_live_model_is_not_dropped(ready: Change) -> None:
         ready.drop("hash-1")
 
 
-def test_a_model_that_is_dropped_while_it_encodes_leaves_nothing(change: Change) -> None:
-    """Its batch ends, its vectors are thrown away."""
+def test_a_former_model_that_is_dropped_while_it_encodes_leaves_nothing(
+    ready: Change, make_repository: Make, database: Database
+) -> None:
+    """What it makes of a new commit is thrown away, and the new model makes it again."""
+
+    class Dropping(HashEncoder):
+        def encode(self, texts: Sequence[str]) -> Vectors:
+            if ready.roles()["text"][0] == "hash-1":
+                ready.promote(force=True)
+                ready.drop("hash-1")
+            return super().encode(texts)
+
+    ready.pipeline.use(Dropping())
+
+    receipt = ready.pipeline.index(make_repository(NEW))
+
+    assert (receipt["state"], receipt["vectors"]["failed"]) == ("succeeded", 0)
+    models = ready.pipeline.sql("SELECT DISTINCT model_id FROM embeddings")
+    assert [row.model_id for row in models] == [ready.named("hash-2").id]
+    assert ready.pipeline.sql("SELECT 1 FROM batches WHERE attempt > 1 OR state = 'failed'") == []
+    assert unfinished(database) == []
+
+
+def test_a_candidate_that_is_dropped_while_it_encodes_leaves_nothing(change: Change) -> None:
+    """Its batch is gone, its vectors are thrown away."""
 
     class Dropping(HashEncoder):
         def encode(self, texts: Sequence[str]) -> Vectors:
