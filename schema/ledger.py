@@ -149,21 +149,14 @@ def hold(connection: Connection, lease: Lease) -> None:
 
 
 def advance(
-    connection: Connection,
-    lease: Lease,
-    stage: str,
-    counts: Mapping[str, Any] | None = None,
-    *,
-    chained: bool = True,
+    connection: Connection, lease: Lease, stage: str, counts: Mapping[str, Any] | None = None
 ) -> None:
     """Hands the batch on to `stage`; its doorbell is the chain's next message.
-
-    `chained` is False where it goes back: then the reconciler rings.
 
     Raises:
         LeaseLostError: roll back, another worker owns the batch.
     """
-    _release(connection, lease, state="pending", next_stage=stage, rung=chained, counts=counts)
+    _release(connection, lease, state="pending", next_stage=stage, rung=True, counts=counts)
     failpoints.reach("advance")
 
 

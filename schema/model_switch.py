@@ -49,11 +49,6 @@ SELECT p.name FROM repositories p
  ORDER BY p.name LIMIT 5
 """)
 
-FORGET = (
-    text("DELETE FROM failed_embeddings WHERE model_id = :model_id"),
-    text("DELETE FROM index_runs WHERE model_id = :model_id"),
-)
-
 DELETE_SLICE = text(f"""
 DELETE FROM embeddings e USING (
     SELECT space, input_id FROM embeddings WHERE model_id = :model_id LIMIT {SLICE}) slice
@@ -96,10 +91,11 @@ def used_by(connection: Connection, model_id: int) -> list[str]:
     return list(connection.execute(USED_BY, {"model_id": model_id}).scalars())
 
 
-def forget(connection: Connection, model_id: int) -> None:
-    """Deletes what was still to be done for a model: failed embeddings, runs, batches."""
-    for statement in FORGET:
-        connection.execute(statement, {"model_id": model_id})
+def forget_failures(connection: Connection, model_id: int) -> None:
+    """Lets no failed embedding of a model be tried again; waits for one that is being healed."""
+    connection.execute(
+        text("DELETE FROM failed_embeddings WHERE model_id = :model_id"), {"model_id": model_id}
+    )
 
 
 def delete_slice(connection: Connection, model_id: int) -> int:
@@ -108,7 +104,7 @@ def delete_slice(connection: Connection, model_id: int) -> int:
 
 
 def delete_model(connection: Connection, model_id: int) -> None:
-    """Deletes a model that has no vectors left."""
+    """Deletes a model that has no vectors left, with its runs and their batches."""
     connection.execute(
         text("DELETE FROM embedding_models WHERE id = :model_id"), {"model_id": model_id}
     )

@@ -71,12 +71,6 @@ SELECT m.chunk_id, c.blob_id, m.language, m.space, m.model_id, m.input_id, c.kin
   FROM missing m JOIN code_chunks c ON c.id = m.chunk_id ORDER BY m.chunk_id
 """)
 
-UNTRIED = text(f"""{MISSING}
-SELECT EXISTS (SELECT 1 FROM missing m
-                WHERE NOT EXISTS (SELECT 1 FROM failed_embeddings x WHERE x.chunk_id = m.chunk_id
-                                     AND x.model_id = m.model_id AND x.space = m.space))
-""")
-
 INSERT_VECTORS = text("""
 INSERT INTO embeddings (model_id, space, input_id, vector)
 SELECT :model_id, :space, input_id, vector FROM staged_vectors ORDER BY input_id
@@ -99,14 +93,6 @@ def missing_vectors(connection: Connection, batch_id: int) -> list[MissingVector
     """What the parsed chunks of a batch still need embedded."""
     rows = connection.execute(MISSING_VECTORS, {"batch_id": batch_id})
     return [MissingVector(*row) for row in rows]
-
-
-def untried(connection: Connection, batch_id: int) -> bool:
-    """True where a chunk of the batch has neither a vector nor a known failure.
-
-    After the embed stage only if the models have changed since then.
-    """
-    return bool(connection.execute(UNTRIED, {"batch_id": batch_id}).scalar_one())
 
 
 def sources_of(connection: Connection, blob_ids: Iterable[int]) -> dict[int, bytes]:

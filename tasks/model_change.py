@@ -132,7 +132,7 @@ def drop(
         model_roles.hold_alone(connection)
         _require_unused(connection, model)
         model_roles.retire(connection, model.id)
-        model_switch.forget(connection, model.id)
+        model_switch.forget_failures(connection, model.id)
         entry = _note(connection, actor, "drop", {"model": model.setting}, 0)
     with runtime.database.autocommit() as connection:
         vector_index.drop(connection, model.id)

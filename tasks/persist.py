@@ -1,7 +1,7 @@
 """The persist stage: one short transaction that seals a batch and closes what it completes."""
 
 from config.logging import get_logger
-from schema import batches, index, ledger, model_roles, runs, vectors
+from schema import batches, index, ledger, runs
 from schema.ledger import Lease
 from tasks.lease import Keeper
 from tasks.runtime import Runtime
@@ -13,7 +13,7 @@ log = get_logger("persist")
 def persist_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     """Seals the batch's blobs, and closes a run that this completes.
 
-    Where the models have changed since the batch was embedded, it goes back instead.
+    Where the models have changed since the batch was embedded, settling finds what is missing.
 
     Raises:
         LeaseLostError: another worker owns the batch; nothing was written.
@@ -21,18 +21,10 @@ def persist_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
     keeper.check()
     with runtime.database.transaction("persist.commit") as connection:
         ledger.hold(connection, lease)
-        model_roles.hold(connection)
-        back = vectors.untried(connection, lease.batch_id)
-        if back:
-            ledger.advance(connection, lease, "embed", chained=False)
-        else:
-            sealed = index.seal(connection, lease.batch_id)
-            ledger.finish(connection, lease, {"sealed": sealed})
-        if back or lease.candidate:  # whose next batch is announced when this one leaves room
+        sealed = index.seal(connection, lease.batch_id)
+        ledger.finish(connection, lease, {"sealed": sealed})
+        if lease.candidate:  # its next batch is announced when this one leaves room
             runs.announce(connection)
-    if back:
-        log.info("persist.sent_back", batch=lease.batch_id)
-        return
     # in a transaction of its own: of two batches that end together, the later one sees both
     with runtime.database.reading() as connection:
         idle = not batches.open_stages(connection, lease.run_id)

@@ -8,7 +8,7 @@ import uuid
 from sqlalchemy import Connection
 
 from config.logging import get_logger
-from schema import batches, model_roles, model_work, runs, snapshots
+from schema import batches, model_work, runs, snapshots
 from tasks.runtime import Runtime
 
 log = get_logger("settle")
@@ -21,7 +21,6 @@ def settle(runtime: Runtime) -> None:
     then it gets batches for what it lacks, instead of being called complete.
     """
     with runtime.database.transaction("settle") as connection:
-        model_roles.hold(connection)
         snapshots.settle_parsed(connection)
         for snapshot_id in snapshots.sealed_snapshots(connection):
             run_id = runs.run_building(connection, snapshot_id)

@@ -9,7 +9,9 @@ import pytest
 from celery import Celery
 
 from config.errors import BadInputError, ConfigurationError
-from schema import overview, waiting
+from schema import overview, queues, waiting
+from schema.second_chance import retry_runs
+from schema.triage import list_failures
 from tasks.doorbells import Doorbells
 from tasks.embed.hash_encoder import HashEncoder
 from tasks.embed.replay import replay_embedding
@@ -147,6 +149,8 @@ def test_a_candidate_that_this_host_lacks_does_not_hold_up_the_live_model(
         change.pipeline.sql("UPDATE batches SET next_attempt_at = now() WHERE state = 'pending'")
         change.pipeline.drain("embed")
 
+    for failure in change.pipeline.sql("SELECT id FROM failed_embeddings LIMIT 6"):
+        replay_embedding(change.pipeline.runtime, failure.id, Policy(5, 0.001, 0.001))
     breakers = {breaker.name: breaker.state for breaker in change.pipeline.runtime.breakers.all()}
     assert breakers["encoder.candidate"] == "open"
     receipt = change.pipeline.index(make_repository({"new.py": "x = 1\n"}))
@@ -157,14 +161,19 @@ def test_a_candidate_that_this_host_lacks_does_not_hold_up_the_live_model(
 
 
 def test_runs_for_a_candidate_are_no_runs_of_the_repository(change: Change) -> None:
-    """Neither `mnemo status` nor `mnemo why` takes them for indexing."""
+    """Neither `mnemo status`, `mnemo why` nor `mnemo failed` takes them for indexing."""
+    change.pipeline.sql("UPDATE index_runs SET state = 'failed', ref = 'main'")
     change.add()
     with change.pipeline.runtime.database.reading() as connection:
         last = waiting.last_run(connection, "repository")
         assert overview.open_runs(connection) == []
+        failed = list_failures(connection)
 
     assert last is not None
-    assert (last.state, last.stages) == ("succeeded", [])
+    assert (last.state, last.stages) == ("failed", [])
+    assert [failure.stage for failure in failed] == ["discover"]
+    with change.pipeline.runtime.database.transaction() as connection:
+        assert retry_runs(connection, [last.run_id]) == 1
 
 
 def test_fresh_work_is_announced_first(change: Change, make_repository: Make) -> None:
@@ -182,6 +191,10 @@ def test_fresh_work_is_announced_first(change: Change, make_repository: Make) ->
 
     reconciler.tick()
     assert [row.fresh for row in rung(change.pipeline)] == [True]
+    with runtime.database.reading() as connection:
+        [load] = [load for load in queues.loads(connection) if load.queue == "embed"]
+    assert load.due == 1
+    assert load.later > CANDIDATES
     reconciler.tick()
     assert len(rung(change.pipeline)) == 1
 

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from config import failpoints
-from config.errors import BadInputError, ConflictError
-from schema import audit, receipts
+from config.errors import BadInputError, ConflictError, DatabaseUnavailableError
+from schema import audit, overview, receipts
 from schema.database import Database
 from schema.model_roles import MODELS_LOCK
 from search.promotion import examine
@@ -129,6 +130,9 @@ def test_a_forced_promotion_makes_what_is_missing_as_fresh_work(
     change.promote(force=True)
 
     assert change.search().coverage == {"lexical": 1.0, "text": 0.0, "code": 0.0}
+    with change.pipeline.runtime.database.reading() as connection:
+        [run] = overview.open_runs(connection)
+    assert run["repository"] == "repository"
     change.fill()
     assert change.search().coverage == {"lexical": 1.0, "text": 1.0, "code": 1.0}
     assert change.digest() == digest
@@ -161,22 +165,28 @@ def test_a_run_that_is_building_ends_with_the_new_model(
 def test_a_batch_that_was_being_encoded_ends_with_the_new_model(
     ready: Change, make_repository: Make, database: Database
 ) -> None:
-    """Its vectors of the old model are kept, and then it is sent back for the others."""
+    """What the old one made of it is kept; what that failed on is not held against the new one."""
 
     class Promoting(HashEncoder):
         def encode(self, texts: Sequence[str]) -> Vectors:
             if ready.roles()["text"][0] == "hash-1":
                 ready.promote(force=True)
-            return super().encode(texts)
+            found = super().encode(texts)
+            found[["failing" in text for text in texts]] = np.nan
+            return found
 
     ready.pipeline.use(Promoting())
+    failing = "def failing():\n    return 1\n"
 
-    receipt = ready.pipeline.index(make_repository(NEW))
+    receipt = ready.pipeline.index(make_repository({**NEW, "failing.py": failing}))
 
     assert (receipt["state"], receipt["vectors"]["failed"]) == ("succeeded", 0)
     assert unfinished(database) == []
-    kept = "SELECT count(*) AS n FROM embeddings GROUP BY model_id"
-    assert len({row.n for row in ready.pipeline.sql(kept)}) == 1
+    vectors = dict(
+        tuple(row)
+        for row in ready.pipeline.sql("SELECT model_id, count(*) FROM embeddings GROUP BY 1")
+    )
+    assert vectors[ready.named("hash-2").id] == vectors[ready.named("hash-1").id] + 2
 
 
 @pytest.mark.parametrize(
@@ -185,7 +195,6 @@ def test_a_batch_that_was_being_encoded_ends_with_the_new_model(
         ((), "discover", "discover.begin"),
         ((), "discover", "discover.finish"),
         (("discover", "parse"), "embed", "embed.commit"),
-        (("discover", "parse", "embed"), "persist", "persist.commit"),
     ],
 )
 def test_a_promotion_waits_for_who_writes_by_the_old_model(
@@ -277,6 +286,23 @@ def test_a_model_is_dropped_with_all_that_it_has(ready: Change) -> None:
     ready.add()
     ready.fill()
     assert set(ready.missing(ready.named("hash-2").id)) == {0}
+
+
+def test_dropping_goes_on_where_it_was_interrupted(ready: Change) -> None:
+    """From the first commit on the model has no role and nothing of it is tried again."""
+    ready.pipeline.sql(
+        "INSERT INTO failed_embeddings (chunk_id, model_id, space, error_class, last_error)"
+        " SELECT id, :model, 'code', 'EmbeddingError', 'lost' FROM code_chunks LIMIT 1",
+        model=ready.named("hash-2").id,
+    )
+    failpoints.arm("model.drop.done=error")
+    with pytest.raises(DatabaseUnavailableError):
+        ready.drop("hash-2")
+    failpoints.arm("")
+
+    assert set(ready.roles().values()) == {("hash-1", None, None)}
+    assert ready.pipeline.sql("SELECT id FROM failed_embeddings") == []
+    assert ready.drop("hash-2") == 6
 
 
 def test_a_live_model_is_not_dropped(ready: Change) -> None:
