@@ -19,6 +19,7 @@ import search
 from bench.retrieval.judge import TOP, Kind, Query, Span
 from bench.retrieval.laboratory import Index
 from search.candidates import Candidate, at_path, candidates, defining
+from search.context import Context
 from search.intent import intent
 from search.query import Arms, Result, Searcher
 from search.rank import Ranked, fold, fuse, rank
@@ -91,7 +92,13 @@ class Recorder(Searcher):
         self.last: Recording | None = None
 
     def _ranked(
-        self, connection: Connection, query: str, scope: Scope, arms: Arms, _limit: int
+        self,
+        connection: Connection,
+        query: str,
+        scope: Scope,
+        arms: Arms,
+        limit: int,  # noqa: ARG002 - the base's signature
+        context: Context,  # noqa: ARG002 - as above
     ) -> list[Result]:
         assert not arms.degraded, arms.degraded
         asked = intent(query)
