@@ -71,7 +71,8 @@ class Reconciler:
 
     def tick(self) -> bool:
         """One round; True where work is waiting that could not be announced yet."""
-        if time.monotonic() - self._looked_at_clock > self._timeouts.reconcile:
+        # every idle round, and not every one of a busy second
+        if time.monotonic() - self._looked_at_clock > self._timeouts.reconcile / 2:
             self.heed_clock()
         self.rescue()
         settle(self._runtime)
