@@ -52,7 +52,7 @@ down: setup ## stop them
 test: setup-dev ## run every test
 	@$(BIN)/pytest
 
-chaos: setup-dev ## break everything for half an hour (docs/reliability.md)
+chaos: setup-dev ## break everything, for about half an hour (docs/reliability.md)
 	@$(BIN)/pytest --hypothesis-profile=thorough tests/integration/schema/test_ledger_properties.py \
 	  tests/integration/pipeline/test_pipeline_properties.py
 	@$(BIN)/python -m tests.chaos.campaign

@@ -39,6 +39,7 @@ from tasks.parse.sandbox import Sandbox
 from tasks.retry_budget import RetryBudget
 from tasks.tracking import Tracker
 from tests.chaos.driver import Driver, driving
+from tests.harness import Pipeline
 from workers.embedded.home import Home
 from workers.embedded.servers import Servers
 
@@ -121,8 +122,7 @@ def measure(home: Path, corpus: Path, encoder: str, deadline: float) -> dict[str
             {"home": home, "database_url": url, "broker_url": broker, "encoder": encoder}
         )
         with driving(settings, corpus) as driver:
-            for space in ("text", "code"):
-                driver.runtime.encoder(space)
+            driver.runtime.encoder(Pipeline(driver.runtime).live_model())
             meter = Meter()
             with _metered(meter, driver.runtime.errors):
                 seconds = _run(driver)

@@ -47,6 +47,10 @@ OPERATIONS = {
     "replay.claim": "the commit that takes a failed embedding to try it again",
     "replay.heal": "the commit of a vector that had failed",
     "replay.put_back": "the commit that puts a failed embedding back on its list",
+    "model.add": "the commit that makes a model a candidate",
+    "model.enqueue": "the commit of the batches that a snapshot needs for a candidate",
+    "model.switch": "the commit that makes another model the live one",
+    "model.drop": "a commit that deletes a piece of a model",
 }
 MOMENTS = {
     "hold": "a batch is locked, nothing is written yet",

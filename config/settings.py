@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     exact_search_chunks: int = Field(
         15_000, ge=0, description="repositories up to this size are searched exactly"
     )
+    model_recall_tolerance: float = Field(
+        0.02, ge=0, le=1, description="by how much a new model's recall may be below the live one's"
+    )
 
     worker_id: str = Field(
         default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}",

@@ -26,6 +26,7 @@ RHYTHM = frozenset(
     {
         *("sql_connect", "sql_idle_in_transaction", "broker_connect", "broker_socket"),
         *("heartbeat", "lease", "reconcile", "ring_patience", "server_start", "soft_shutdown"),
+        "search_cache",  # nobody may ever wait for a cache
     }
 )
 DAY = 86_400.0

@@ -15,7 +15,7 @@ INTERRUPTED = 130
 
 COMMANDS = (
     *("index", "search", "grep", "symbol", "refs", "outline", "map", "mcp"),
-    *("status", "why", "cancel", "verify", "failed", "errors", "repos"),
+    *("status", "why", "cancel", "verify", "failed", "errors", "repos", "model"),
     *("queue", "worker", "up", "down", "health", "doctor", "db", "config"),
 )
 

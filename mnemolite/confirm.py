@@ -1,5 +1,7 @@
-"""Asking before something is changed that cannot be taken back."""
+"""Asking before something is changed that cannot be taken back, and who it was that answered."""
 
+import getpass
+import socket
 import sys
 
 import typer
@@ -21,3 +23,12 @@ def confirm(question: str, *, yes: bool) -> None:
             "this changes or removes something: repeat it with --yes, or look with --dry-run"
         )
     typer.confirm(question, abort=True, err=True)
+
+
+def actor() -> str:
+    """Who runs this command, for the audit log."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"

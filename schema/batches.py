@@ -57,7 +57,13 @@ def create_batches(
     max_bytes: int,
     max_blobs: int,
 ) -> list[int]:
-    """Groups blobs into batches of at most `max_bytes` (one larger blob goes alone)."""
+    """Pending batches of these blobs, as `grouped`; returns their ids."""
+    groups = grouped(blobs, max_bytes=max_bytes, max_blobs=max_blobs)
+    return [create_batch(connection, run_id, stage, blob_ids=group) for group in groups]
+
+
+def grouped(blobs: Sequence[BlobWork], *, max_bytes: int, max_blobs: int) -> list[list[int]]:
+    """The ids of blobs in groups of at most `max_bytes` (one larger blob goes alone)."""
     groups: list[list[int]] = []
     room = 0
     for blob in blobs:
@@ -66,7 +72,7 @@ def create_batches(
             room = max_bytes
         groups[-1].append(blob.id)
         room -= blob.size
-    return [create_batch(connection, run_id, stage, blob_ids=group) for group in groups]
+    return groups
 
 
 def split(connection: Connection, batch: Lease | Expired) -> list[int]:

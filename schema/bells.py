@@ -37,7 +37,7 @@ WITH due AS (
       FROM batches
      WHERE stage = :stage AND state = 'pending' AND next_attempt_at <= now()
        AND {UNRUNG}
-       AND {NOT_PAUSED}
+       AND (blob_ids IS NOT NULL) = :candidate AND {NOT_PAUSED}
      ORDER BY turn, id LIMIT :limit),
 free AS (
     SELECT id FROM batches WHERE id IN (SELECT id FROM due) AND state = 'pending'
@@ -78,13 +78,18 @@ def has_due(connection: Connection, stage: str, patience: float) -> bool:
     return bool(connection.execute(HAS_DUE, named | {"stage": stage}).scalar_one())
 
 
-def ring(connection: Connection, stage: str, *, limit: int, patience: float) -> list[Doorbell]:
-    """Marks up to `limit` due things of `stage` as rung, fairly among runs, and returns them."""
+def ring(
+    connection: Connection, stage: str, *, limit: int, patience: float, candidate: bool = False
+) -> list[Doorbell]:
+    """Marks up to `limit` due things of `stage` as rung, fairly among runs, and returns them.
+
+    Only work for a candidate model where `candidate`, else only all other.
+    """
     named: dict[str, Any] = {"limit": limit, "patience": patience, "queue": QUEUE_OF[stage]}
     if stage == REPLAY:
         ids = connection.execute(RING_FAILURES, named).scalars()
         return [Doorbell(failure_id, REPLAY, uuid.uuid4().hex) for failure_id in ids]
-    rows = connection.execute(RING, named | {"stage": stage})
+    rows = connection.execute(RING, named | {"stage": stage, "candidate": candidate})
     ordered = sorted(rows, key=lambda row: (row.turn, row.id))
     return [Doorbell(row.id, row.stage, row.correlation_id) for row in ordered]
 

@@ -32,6 +32,7 @@ class Lease:
     attempt: int
     run_id: uuid.UUID
     correlation_id: str
+    candidate: bool = False  # it makes vectors of a model that is not live
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ UPDATE batches b
  WHERE b.id = :batch_id AND b.stage = :stage AND b.state = 'pending'
    AND b.next_attempt_at <= now() AND r.id = b.run_id
    AND {NOT_PAUSED}
-RETURNING b.lease_token, b.attempt, b.run_id, r.correlation_id
+RETURNING b.lease_token, b.attempt, b.run_id, r.correlation_id, b.blob_ids IS NOT NULL AS candidate
 """)
 
 RENEW = text("""
@@ -121,7 +122,7 @@ def claim(
     ).one_or_none()
     if row is None:
         return None
-    return Lease(batch_id, stage, row.lease_token, row.attempt, row.run_id, row.correlation_id)
+    return Lease(batch_id, stage, *row)
 
 
 def renew(connection: Connection, lease: Lease, seconds: float) -> None:

@@ -70,7 +70,7 @@ WITH idle AS MATERIALIZED (
      WHERE b.state IN ('pending', 'parsed') AND (w.id IS NULL OR w.state IN ('done', 'failed')))
 SELECT r.id AS run_id, r.snapshot_id
   FROM index_runs r JOIN snapshots s ON s.id = r.snapshot_id
- WHERE r.state = 'indexing' AND s.state IN ('building', 'lexical')
+ WHERE r.state = 'indexing' AND r.model_id IS NULL AND s.state IN ('building', 'lexical')
    AND EXISTS (SELECT 1 FROM snapshot_files f JOIN idle ON idle.id = f.blob_id
                 WHERE f.snapshot_id = s.id)
  ORDER BY r.requested_at FOR KEY SHARE OF r SKIP LOCKED

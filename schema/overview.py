@@ -25,7 +25,7 @@ OPEN_RUNS = text("""
 SELECT n.id::text AS run_id, p.name AS repository, n.ref, n.state, n.correlation_id,
        extract(epoch FROM now() - n.requested_at)::float AS age
   FROM index_runs n JOIN repositories p ON p.id = n.repository_id
- WHERE n.state IN ('pending', 'indexing')
+ WHERE n.state IN ('pending', 'indexing') AND n.model_id IS NULL
    AND (cast(:repository AS text) IS NULL OR p.name = :repository)
    AND (cast(:run_id AS uuid) IS NULL OR n.id = :run_id)
  ORDER BY n.requested_at

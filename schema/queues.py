@@ -38,18 +38,19 @@ UNRING = (
     ),
 )
 
+# Work for a candidate model gives way to all other, so it is never due, only later.
 LOADS = text("""
 WITH work AS (
-    SELECT stage, state, next_attempt_at FROM batches WHERE state IN ('pending', 'leased')
+    SELECT stage, state, next_attempt_at, next_attempt_at <= now() AND blob_ids IS NULL AS due
+      FROM batches WHERE state IN ('pending', 'leased')
     UNION ALL
-    SELECT 'replay', state, next_attempt_at FROM failed_embeddings
+    SELECT 'replay', state, next_attempt_at, next_attempt_at <= now() FROM failed_embeddings
      WHERE state IN ('pending', 'leased'))
-SELECT stage, count(*) FILTER (WHERE state = 'pending' AND next_attempt_at <= now()) AS due,
-       count(*) FILTER (WHERE state = 'pending' AND next_attempt_at > now()) AS later,
+SELECT stage, count(*) FILTER (WHERE state = 'pending' AND due) AS due,
+       count(*) FILTER (WHERE state = 'pending' AND NOT due) AS later,
        count(*) FILTER (WHERE state = 'leased') AS leased,
-       extract(epoch FROM now() - min(next_attempt_at)
-                          FILTER (WHERE state = 'pending' AND next_attempt_at <= now()))::float
-           AS oldest_age_s
+       extract(epoch FROM now() - min(next_attempt_at) FILTER (WHERE state = 'pending' AND due)
+              )::float AS oldest_age_s
   FROM work GROUP BY stage
 """)
 

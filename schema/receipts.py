@@ -31,6 +31,7 @@ WITH done AS (
                   FROM batches b WHERE b.run_id = r.id) AS chunks
       FROM index_runs r
      WHERE r.state IN ('succeeded', 'partial') AND r.finished_at > r.requested_at
+       AND r.model_id IS NULL
      ORDER BY r.finished_at DESC LIMIT 20)
 SELECT (sum(chunks) / nullif(sum(seconds), 0))::float FROM done WHERE chunks > 100
 """)

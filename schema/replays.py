@@ -67,6 +67,20 @@ UPDATE failed_embeddings
 """)
 
 
+MODEL_OF = text("""
+SELECT x.model_id, EXISTS (SELECT 1 FROM model_roles m WHERE m.live_model_id = x.model_id)
+  FROM failed_embeddings x WHERE x.id = :id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class WantedModel:
+    """The model that a failed embedding waits for, and whether that is live in any space."""
+
+    model_id: int
+    live: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """The right to try one failed embedding again."""
@@ -75,6 +89,12 @@ class Replay:
     token: uuid.UUID
     attempt: int
     want: MissingVector
+
+
+def model_of(connection: Connection, failure_id: int) -> WantedModel | None:
+    """The model that a failure waits for; None where it was healed meanwhile."""
+    row = connection.execute(MODEL_OF, {"id": failure_id}).one_or_none()
+    return None if row is None else WantedModel(*row)
 
 
 def claim(connection: Connection, failure_id: int, *, seconds: float) -> Replay | None:

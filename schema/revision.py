@@ -5,7 +5,7 @@
 
 from sqlalchemy import Connection, text
 
-CURRENT = "0003"
+CURRENT = "0004"
 
 
 def revision_of(connection: Connection) -> str | None:

@@ -88,6 +88,7 @@ UPDATE index_runs r SET finished_at = clock_timestamp(),
                     THEN 'succeeded' ELSE 'partial' END
   FROM snapshots s
  WHERE s.id = r.snapshot_id AND s.state = 'complete' AND r.state = 'indexing'
+   AND r.model_id IS NULL
 RETURNING r.id
 """)
 
@@ -214,7 +215,8 @@ def run_building(connection: Connection, snapshot_id: int) -> uuid.UUID | None:
     """An open run that waits for the snapshot; it is not cancelled before the transaction ends."""
     run_id: uuid.UUID | None = connection.execute(
         text(
-            "SELECT id FROM index_runs WHERE snapshot_id = :id AND state = 'indexing'"
+            "SELECT id FROM index_runs"
+            " WHERE snapshot_id = :id AND state = 'indexing' AND model_id IS NULL"
             " ORDER BY requested_at LIMIT 1 FOR KEY SHARE SKIP LOCKED"
         ),
         {"id": snapshot_id},

@@ -69,7 +69,7 @@ SELECT n.repository_id, n.ref, n.worktree FROM index_runs n
    AND NOT EXISTS (SELECT 1 FROM index_runs later
                     WHERE later.repository_id = n.repository_id
                       AND later.ref IS NOT DISTINCT FROM n.ref
-                      AND later.state <> 'cancelled'
+                      AND later.state <> 'cancelled' AND later.model_id IS NULL
                       AND later.requested_at > n.requested_at)
    FOR UPDATE
 """)
@@ -98,7 +98,7 @@ def retry_blobs(
     blobs = {row.id: row.size for row in connection.execute(LOCK_BLOBS, {"ids": list(ids)})}
     named: set[int] = set()
     for snapshot in connection.execute(REOPEN, {"ids": list(blobs)}).all():
-        run_id = run_building(connection, snapshot.id) or _rebuild(connection, snapshot)
+        run_id = run_building(connection, snapshot.id) or rebuild(connection, snapshot)
         rows = connection.execute(NAMED, {"id": snapshot.id, "ids": list(blobs)})
         here = sorted(set(rows.scalars()) - named)
         connection.execute(RELEASE_BLOBS, {"ids": here})
@@ -119,7 +119,8 @@ def retry_runs(connection: Connection, ids: Sequence[uuid.UUID]) -> int:
     return len(rows)
 
 
-def _rebuild(connection: Connection, snapshot: Row[Any]) -> uuid.UUID:
+def rebuild(connection: Connection, snapshot: Row[Any]) -> uuid.UUID:
+    """A run that ends when the snapshot (id, repository_id, ref) is complete again; its id."""
     run_id: uuid.UUID = connection.execute(
         REBUILD_RUN,
         {

@@ -40,7 +40,7 @@ WITH found AS (
        AND NOT EXISTS (SELECT 1 FROM index_runs later
                         WHERE later.repository_id = n.repository_id
                           AND later.ref IS NOT DISTINCT FROM n.ref
-                          AND later.state <> 'cancelled'
+                          AND later.state <> 'cancelled' AND later.model_id IS NULL
                           AND later.requested_at > n.requested_at)),
 matched AS (
     SELECT found.*, place.repository, place.path

@@ -6,12 +6,20 @@ one repository stays faster up to some 15,000 chunks (`docs/decisions.md`).
 
 from sqlalchemy import Connection, text
 
+from schema.model_roles import SPACES
+
 # pgvector's defaults for m and ef_construction; the graph must fit maintenance_work_mem
 BUILD_MEMORY = "1GB"
 
-CANDIDATES = text("""
-SELECT model_id, space, count(*) AS vectors FROM embeddings GROUP BY model_id, space
-HAVING count(*) >= :threshold ORDER BY model_id, space
+# Of a candidate only when its vectors are there: building at once is quicker than growing.
+WORTH_IT = text("""
+SELECT e.model_id, e.space
+  FROM embeddings e
+  JOIN model_roles m ON m.space = e.space
+   AND (e.model_id = m.live_model_id OR (e.model_id = m.candidate_model_id AND NOT EXISTS (
+        SELECT 1 FROM index_runs r WHERE r.model_id = e.model_id AND r.state = 'indexing')))
+ GROUP BY e.model_id, e.space
+HAVING count(*) >= :threshold ORDER BY e.model_id, e.space
 """)
 
 VALID = text("""
@@ -33,16 +41,35 @@ def build_missing(connection: Connection, *, threshold: int, seconds: float) -> 
         seconds: the limit on one build.
     """
     built = []
-    for row in connection.execute(CANDIDATES, {"threshold": threshold}).all():
-        name = index_name(row.model_id, row.space)
-        valid = connection.execute(VALID, {"name": name}).scalar()
-        if valid:
-            continue
-        if valid is False:  # a build that was interrupted
-            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
-        _build(connection, name, row.model_id, row.space, seconds)
+    for model_id, space in missing(connection, threshold):
+        name = index_name(model_id, space)
+        # what a build that was interrupted leaves behind
+        connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
+        _build(connection, name, model_id, space, seconds)
         built.append(name)
     return built
+
+
+def missing(connection: Connection, threshold: int) -> list[tuple[int, str]]:
+    """The model and space of each index that is worth it and not there."""
+    worth = connection.execute(WORTH_IT, {"threshold": threshold}).all()
+    return [(row.model_id, row.space) for row in worth if not has_index(connection, *row)]
+
+
+def drop(connection: Connection, model_id: int) -> None:
+    """Removes the indexes of a model.
+
+    Args:
+        connection: in autocommit, as above.
+        model_id: the model.
+    """
+    connection.execute(text("SET lock_timeout = 0"))  # it waits for every search that is under way
+    try:
+        for space in SPACES:
+            name = index_name(model_id, space)
+            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
+    finally:
+        connection.execute(text("RESET lock_timeout"))
 
 
 def has_index(connection: Connection, model_id: int, space: str) -> bool:

@@ -34,24 +34,41 @@ class MissingVector:
 VECTOR_COLUMNS = (("input_id", "int8"), ("vector", "halfvec"))
 
 
-# What a batch's chunks want: a vector per space, by the models of the run's snapshot.
-WANTED = """
-  FROM batches w
-  JOIN index_runs r ON r.id = w.run_id
-  JOIN snapshots s ON s.id = r.snapshot_id
-  JOIN blobs b ON b.batch_id = w.id AND b.state = 'parsed'
-  JOIN code_chunks c ON c.blob_id = b.id
- CROSS JOIN LATERAL (VALUES ('text', s.text_model_id, c.text_id),
-                            ('code', s.code_model_id, c.code_id)) want (space, model_id, input_id)
-  LEFT JOIN embeddings e ON e.model_id = want.model_id AND e.space = want.space
-                        AND e.input_id = want.input_id
- WHERE w.id = :batch_id AND e.input_id IS NULL
+# What a batch's chunks want and lack: a vector per space, by the models that the run's snapshot has
+# now, or by the run's own one, in the spaces that it is the candidate of by now.
+MISSING = """
+WITH wanted AS (
+    SELECT c.id AS chunk_id, b.language, want.*
+      FROM batches w
+      JOIN index_runs r ON r.id = w.run_id
+      JOIN snapshots s ON s.id = r.snapshot_id
+      JOIN blobs b ON b.batch_id = w.id AND b.state = 'parsed'
+      JOIN code_chunks c ON c.blob_id = b.id
+     CROSS JOIN LATERAL (VALUES ('text', s.text_model_id, c.text_id),
+                                ('code', s.code_model_id, c.code_id))
+           want (space, model_id, input_id)
+     WHERE w.id = :batch_id AND w.blob_ids IS NULL
+     UNION ALL
+    SELECT c.id, b.language, m.space, m.candidate_model_id,
+           CASE m.space WHEN 'text' THEN c.text_id ELSE c.code_id END
+      FROM batches w
+      JOIN index_runs r ON r.id = w.run_id
+      JOIN model_roles m ON m.candidate_model_id = r.model_id
+     CROSS JOIN LATERAL unnest(w.blob_ids) named (blob_id)
+      JOIN blobs b ON b.id = named.blob_id AND b.state IN ('parsed', 'sealed')
+      JOIN code_chunks c ON c.blob_id = b.id
+     WHERE w.id = :batch_id),
+missing AS (
+    SELECT wanted.* FROM wanted
+      LEFT JOIN embeddings e ON e.model_id = wanted.model_id AND e.space = wanted.space
+                            AND e.input_id = wanted.input_id
+     WHERE e.input_id IS NULL)
 """
 
-MISSING_VECTORS = text(f"""
-SELECT c.id AS chunk_id, c.blob_id, b.language, want.space, want.model_id, want.input_id, c.kind,
-       c.name_path, c.signature, c.docstring, c.start_byte, c.end_byte
-{WANTED} ORDER BY c.id
+MISSING_VECTORS = text(f"""{MISSING}
+SELECT m.chunk_id, c.blob_id, m.language, m.space, m.model_id, m.input_id, c.kind, c.name_path,
+       c.signature, c.docstring, c.start_byte, c.end_byte
+  FROM missing m JOIN code_chunks c ON c.id = m.chunk_id ORDER BY m.chunk_id
 """)
 
 INSERT_VECTORS = text("""
@@ -60,13 +77,14 @@ SELECT :model_id, :space, input_id, vector FROM staged_vectors ORDER BY input_id
 ON CONFLICT DO NOTHING
 """)
 
-RECORD_FAILURES = text(f"""
+RECORD_FAILURES = text(f"""{MISSING}
 INSERT INTO failed_embeddings (chunk_id, model_id, space, error_class, last_error)
-SELECT c.id, want.model_id, want.space, :error_class, coalesce(
+SELECT m.chunk_id, m.model_id, m.space, :error_class, coalesce(
          (SELECT k.message FROM unnest(cast(:ids AS bigint[]), cast(:messages AS text[]))
-                                AS k (input_id, message) WHERE k.input_id = want.input_id),
+                                AS k (input_id, message) WHERE k.input_id = m.input_id),
          :message)
-{WANTED} ORDER BY c.id, want.space
+  FROM missing m WHERE cast(:models AS bigint[]) IS NULL OR m.model_id = ANY(:models)
+ ORDER BY m.chunk_id, m.space
 ON CONFLICT (chunk_id, model_id, space) DO NOTHING
 """)
 
@@ -101,6 +119,7 @@ def record_failures(
     batch_id: int,
     error: BaseException,
     known: Mapping[int, str] | None = None,
+    models: Iterable[int] | None = None,
 ) -> int:
     """Puts every chunk of the batch that has no vector on the list of failed embeddings.
 
@@ -109,6 +128,7 @@ def record_failures(
         batch_id: the batch.
         error: why.
         known: messages of inputs that failed for a reason of their own, by input id.
+        models: those that were tried; None: all that the batch wants by now.
     """
     known = known or {}
     parameters = {
@@ -117,5 +137,6 @@ def record_failures(
         "message": str(error),
         "ids": list(known),
         "messages": list(known.values()),
+        "models": None if models is None else list(models),
     }
     return connection.execute(RECORD_FAILURES, parameters).rowcount

@@ -13,7 +13,7 @@ LAST_RUN = text("""
 SELECT n.id, n.state, n.error_class, n.last_error, n.snapshot_id,
        extract(epoch FROM now() - n.requested_at)::float AS age
   FROM index_runs n JOIN repositories p ON p.id = n.repository_id
- WHERE p.name = :repository ORDER BY n.requested_at DESC LIMIT 1
+ WHERE p.name = :repository AND n.model_id IS NULL ORDER BY n.requested_at DESC LIMIT 1
 """)
 
 # A run waits for its own batches, and for those of other runs that hold contents of its snapshot.
@@ -46,7 +46,7 @@ WITH {NEEDED}
 SELECT p.name AS repository, count(*) AS batches
   FROM batches b JOIN index_runs n ON n.id = b.run_id JOIN repositories p ON p.id = n.repository_id
  WHERE b.run_id <> :run_id AND b.state IN ('pending', 'leased') AND p.name <> :repository
-   AND b.stage IN (SELECT stage FROM needed)
+   AND b.stage IN (SELECT stage FROM needed) AND b.blob_ids IS NULL
  GROUP BY p.name ORDER BY batches DESC, p.name LIMIT 5
 """)
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, text
 
 from config.errors import BadInputError, DegradedError, EncoderUnavailableError
+from schema.model_roles import SPACES, Registered
 from search.candidates import at_path, candidates, defining
 from search.context import Context, widened
 from search.coverage import Coverage, coverage
@@ -23,12 +24,11 @@ from search.rank import Ranked, fold, fuse, rank
 from search.scope import LiveSnapshot, Scope, files, live_snapshots, storable
 from search.shared_vectors import SharedVectors
 from search.weights import DEFAULT, Weights
-from tasks.embed.models import find
+from tasks.embed.models import is_hash
 from tasks.embed.vectors import Vectors
 from tasks.runtime import Runtime
 
 Mode = Literal["hybrid", "lexical", "vector"]
-SPACES = ("text", "code")
 MAX_LIMIT = 200
 MAX_QUERY_CHARS = 4_000
 DEPTH = 5  # each arm gives this many times the hits that are asked for (semble)
@@ -69,7 +69,10 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The results of a search and the state of the index that they come from."""
+    """The results of a search and the state of the index that they come from.
+
+    `models` names the model of each vector arm that was searched.
+    """
 
     query: str
     mode: Mode
@@ -78,6 +81,7 @@ class Answer:
     commits: dict[str, str]
     snapshots: list[dict[str, Any]]
     results: list[Result]
+    models: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As `mnemo search --json` prints it."""
@@ -90,6 +94,7 @@ class Arms:
 
     hits: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
     holding: list[int] = field(default_factory=list)
+    models: dict[str, str] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
 
 
@@ -122,7 +127,7 @@ class Searcher:
     def __init__(self, runtime: Runtime, weights: Weights = DEFAULT) -> None:
         self._runtime = runtime
         self._weights = weights
-        self._vectors: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
+        self._vectors: OrderedDict[tuple[int, str], Vectors] = OrderedDict()
         self._shared = SharedVectors(runtime.settings, runtime.breakers.cache())
 
     def search(
@@ -158,22 +163,26 @@ class Searcher:
                     arms.degraded.append(asked.missing())
             for space in SPACES if mode in ("hybrid", "vector") else ():
                 try:
-                    near = self._near(connection, asked.words, scope, space, live, covered, depth)
+                    model = self._model(live, space)
+                    near = self._near(connection, asked.words, scope, space, model, covered, depth)
                 except DegradedError as exc:
                     if mode == "vector":
                         raise
                     arms.degraded.append(f"{space} vectors were not searched: {exc}")
                 else:
                     arms.hits[space] = [(hit.chunk_id, hit.distance) for hit in near]
+                    if model is not None:
+                        arms.models[space] = model.name
             results = self._ranked(connection, asked.words, scope, arms, limit, context)
         return Answer(
             query[:MAX_QUERY_CHARS],
             mode,
             covered.to_json(),
-            arms.degraded + self._warnings(covered, mode),
+            arms.degraded + _warnings(covered, mode) + _nonsense(arms),
             {snapshot.repository: snapshot.commit for snapshot in live},
             freshness(live, covered),
             results,
+            arms.models,
         )
 
     def _ranked(
@@ -201,14 +210,28 @@ class Searcher:
             results = widened(connection, [item.chunk_id for item in ranked], results)
         return results[:limit]
 
-    def _vector(self, query: str, space: str) -> Vectors:
+    def _model(self, live: list[LiveSnapshot], space: str) -> Registered | None:
+        """The one model whose vectors of `space` the snapshots have; None without snapshots.
+
+        Raises:
+            EncoderUnavailableError: they have several, which cannot be compared.
+        """
+        ids = {snapshot.model_id(space) for snapshot in live}
+        if len(ids) > 1:
+            raise EncoderUnavailableError(
+                "the repositories in scope hold vectors of different models: index them again,"
+                " or search them one by one"
+            )
+        return self._runtime.model(ids.pop()) if ids else None
+
+    def _vector(self, query: str, model: Registered) -> Vectors:
         """The query's vector; the same question is encoded once."""
-        key = (self._runtime.model(space).key, query)
+        key = (model.id, query)
         if key not in self._vectors:
-            shared = self._shared.get(*key)
+            shared = self._shared.get(model.key, query)
             if shared is None:
-                shared = self._runtime.encoder(space).encode_query(query)
-                self._shared.put(*key, shared)
+                shared = self._runtime.encoder(model.id).encode_query(query)
+                self._shared.put(model.key, query, shared)
             self._vectors[key] = shared
             if len(self._vectors) > QUERY_VECTORS:
                 self._vectors.popitem(last=False)
@@ -221,42 +244,40 @@ class Searcher:
         query: str,
         scope: Scope,
         space: str,
-        live: list[LiveSnapshot],
+        model: Registered | None,
         covered: Coverage,
         limit: int,
     ) -> list[Neighbour]:
-        if not covered.chunks:
+        if not covered.chunks or model is None:
             return []
-        model = self._runtime.model(space)
-        model_id = find(connection, model)
-        if any(model_id != snapshot.model_id(space) for snapshot in live):
-            raise EncoderUnavailableError(
-                f"the index holds vectors of another model than {model.name}, which this process"
-                " is set to: give both the same MNEMO_TEXT_MODEL, MNEMO_CODE_MODEL, MNEMO_ENCODER"
-            )
         return search_dense(
             connection,
             self._runtime.settings,
             scope,
             space=space,
-            model_id=live[0].model_id(space),
-            query=self._vector(query, space),
+            model_id=model.id,
+            query=self._vector(query, model),
             chunks=covered.chunks,
             limit=limit,
         )
 
-    def _warnings(self, covered: Coverage, mode: Mode) -> list[str]:
-        """What makes this answer less than it could be, in words."""
-        warnings = []
-        if covered.lexical < 1 and covered.chunks:
-            warnings.append(f"{covered.lexical:.1%} of the files are parsed so far")
-        for space in SPACES if mode != "lexical" else ():
-            share = getattr(covered, space)
-            if share < 1 and covered.chunks:
-                warnings.append(f"{share:.1%} of the chunks have a {space} vector")
-        if mode != "lexical" and self._runtime.settings.encoder == "hash":
-            warnings.append("MNEMO_ENCODER=hash: vectors carry no meaning, it is for tests only")
-        return warnings
+
+def _warnings(covered: Coverage, mode: Mode) -> list[str]:
+    """What makes this answer less than it could be, in words."""
+    warnings = []
+    if covered.lexical < 1 and covered.chunks:
+        warnings.append(f"{covered.lexical:.1%} of the files are parsed so far")
+    for space in SPACES if mode != "lexical" else ():
+        share = getattr(covered, space)
+        if share < 1 and covered.chunks:
+            warnings.append(f"{share:.1%} of the chunks have a {space} vector")
+    return warnings
+
+
+def _nonsense(arms: Arms) -> list[str]:
+    if any(map(is_hash, arms.models.values())):
+        return ["MNEMO_ENCODER=hash: vectors carry no meaning, it is for tests only"]
+    return []
 
 
 def _checked(query: str, limit: int) -> str:

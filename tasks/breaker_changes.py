@@ -11,7 +11,7 @@ from config.scrub import scrub
 from schema import breakers, replays, runs
 from schema.database import Database
 from tasks.breaker import Change
-from tasks.breakers import ENCODER
+from tasks.breakers import CANDIDATE, ENCODER
 
 HEALED = ("EncoderUnavailableError", "CircuitOpenError")
 log = get_logger("breaker")
@@ -27,7 +27,7 @@ def write_change(database: Database, worker: str, change: Change) -> None:
     try:
         with database.transaction() as connection:
             breakers.report(connection, process, change.breaker, change.state, reason)
-            if change.breaker == ENCODER and change.state == "closed":
+            if change.breaker in (ENCODER, CANDIDATE) and change.state == "closed":
                 revived = replays.revive(connection, HEALED)
                 runs.announce(connection)
                 log.info("breaker.encoder_healed", revived=revived)

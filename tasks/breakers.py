@@ -18,6 +18,7 @@ from config.logging import get_logger
 from tasks.breaker import Breaker, Change, Listener
 
 ENCODER = "encoder"
+CANDIDATE = "encoder.candidate"
 log = get_logger("breaker")
 
 
@@ -42,6 +43,10 @@ class Breakers:
     def encoder(self) -> Breaker:
         """For loading the encoders, and for the texts of fresh batches."""
         return self._named(ENCODER, EncoderUnavailableError, at_once=(ConfigurationError,))
+
+    def candidate(self) -> Breaker:
+        """For a candidate model: one that does not load must not keep the live one from work."""
+        return self._named(CANDIDATE, EncoderUnavailableError, at_once=(ConfigurationError,))
 
     def replay(self) -> Breaker:
         """For texts that failed before: their failures must not hold up fresh ones."""

@@ -2,9 +2,8 @@
 
 from sqlalchemy import Connection
 
-from config.errors import EmbeddingError
 from config.logging import get_logger
-from schema import batches, index, ledger, vectors
+from schema import batches, index, ledger, runs
 from schema.ledger import Lease
 from tasks.lease import Keeper
 from tasks.runtime import Runtime
@@ -14,13 +13,15 @@ log = get_logger("persist")
 
 
 def persist_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
-    """Seals the batch's blobs, records what has no vector, and closes a run that this completes.
+    """Seals the batch's blobs, and closes a run that this completes.
+
+    Where the models have changed since the batch was embedded, settling finds what is missing.
 
     Raises:
         LeaseLostError: another worker owns the batch; nothing was written.
     """
     keeper.check()
-    failed, sealed = runtime.transact(
+    sealed = runtime.transact(
         "persist.commit", lambda connection: _seal(connection, lease), repeatable=True
     )
     # in a transaction of its own: of two batches that end together, the later one sees both
@@ -28,14 +29,14 @@ def persist_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
         idle = not batches.open_stages(connection, lease.run_id)
     if idle:
         settle(runtime)
-    log.info("persist.done", batch=lease.batch_id, sealed=sealed, failed=failed)
+    log.info("persist.done", batch=lease.batch_id, sealed=sealed)
 
 
-def _seal(connection: Connection, lease: Lease) -> tuple[int, int]:
-    """How many vectors are missing, and how many blobs ended."""
+def _seal(connection: Connection, lease: Lease) -> int:
+    """How many blobs ended."""
     ledger.hold(connection, lease)
-    error = EmbeddingError("no vector was stored for this chunk")
-    failed = vectors.record_failures(connection, lease.batch_id, error)
     sealed = index.seal(connection, lease.batch_id)
     ledger.finish(connection, lease, {"sealed": sealed})
-    return failed, sealed
+    if lease.candidate:  # its next batch is announced when this one leaves room
+        runs.announce(connection)
+    return sealed

@@ -24,6 +24,7 @@ from schema.queues import QUEUE_OF, REPLAY, paused_queues
 from schema.runs import DUE_CHANNEL
 from schema.statistics import refresh_statistics
 from tasks.doorbells import Doorbells, Line
+from tasks.model_change import enqueue_missing
 from tasks.retry import FILE
 from tasks.runtime import Runtime
 from tasks.settle import settle
@@ -33,6 +34,7 @@ LEADER_LOCK = 0x6C6561646572  # "leader"
 BUSY_SECONDS = 1.0  # between rounds while batches wait for a place in the window
 STATISTICS_SECONDS = 5.0  # a run may load whole tables in that time
 MAINTENANCE_SECONDS = 600.0
+CANDIDATES = 4  # batches for a candidate model that fresh work may find before it in the queue
 STOP_SECONDS = 0.5  # how soon a stop is noticed
 log = get_logger("reconcile")
 
@@ -69,11 +71,13 @@ class Reconciler:
 
     def tick(self) -> bool:
         """One round; True where work is waiting that could not be announced yet."""
-        if time.monotonic() - self._looked_at_clock > self._timeouts.reconcile:
+        # every idle round, and not every one of a busy second
+        if time.monotonic() - self._looked_at_clock > self._timeouts.reconcile / 2:
             self.heed_clock()
         self.rescue()
         settle(self._runtime)
         waiting = self.ring()
+        self._change_model()
         if time.monotonic() - self._refreshed > STATISTICS_SECONDS:
             self._refresh()
         if not waiting and time.monotonic() - self._maintained > MAINTENANCE_SECONDS:
@@ -139,11 +143,18 @@ class Reconciler:
             return bells.has_due(connection, stage, self._timeouts.ring_patience)
 
     def _ring_stage(self, line: Line, stage: str) -> bool:
-        room = self._runtime.settings.doorbells - line.depth(stage)
+        depth = line.depth(stage)
+        room = self._runtime.settings.doorbells - depth
         if room <= 0:
             return True
+        patience = self._timeouts.ring_patience
         with self._runtime.database.transaction("ring") as connection:
-            rung = bells.ring(connection, stage, limit=room, patience=self._timeouts.ring_patience)
+            rung = bells.ring(connection, stage, limit=room, patience=patience)
+            full = len(rung) == room
+            if not rung and not depth and stage != REPLAY:
+                rung = bells.ring(
+                    connection, stage, limit=CANDIDATES, patience=patience, candidate=True
+                )
         unsent = list(rung)
         try:
             while unsent:
@@ -153,7 +164,14 @@ class Reconciler:
             if unsent:
                 with self._runtime.database.transaction("unring") as connection:
                     bells.unring(connection, stage, [bell.id for bell in unsent])
-        return len(rung) == room
+        return full
+
+    def _change_model(self) -> None:
+        """Nothing else must wait where this fails."""
+        try:
+            enqueue_missing(self._runtime)
+        except MnemoError as exc:
+            log.warning("reconcile.model_change", error=str(exc))
 
     def _refresh(self) -> None:
         self._refreshed = time.monotonic()

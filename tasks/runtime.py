@@ -4,25 +4,30 @@ Built on first use, because each is expensive and no process needs them all: tor
 loaded only where something is embedded, a parser process started only where something is parsed.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import cached_property
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection
 
+from config.errors import EncoderUnavailableError
 from config.settings import Settings, get_settings
+from schema import model_roles
 from schema.database import Database
-from tasks.breaker import Change
+from schema.model_roles import SPACES, Registered
+from tasks.breaker import Breaker, Change
 from tasks.breaker_changes import write_change
 from tasks.breakers import Breakers
 from tasks.embed.encoder import Encoder, load_encoder
-from tasks.embed.models import Model, model_for, register
+from tasks.embed.models import locate, model_for, register
 from tasks.parse.sandbox import Sandbox
 from tasks.retrier import Retrier
 from tasks.retry import Policy, policies
 from tasks.tracking import Tracker
 
 T = TypeVar("T")
+ENCODERS = 2  # a model takes some hundred megabytes; a change of models needs two
 
 
 class Runtime:
@@ -34,8 +39,8 @@ class Runtime:
         self.worker = settings.worker_id
         self.breakers = Breakers(enabled=settings.features.breakers)
         self.breakers.listen(self._write_change)
-        self._encoders: dict[str, Encoder] = {}
-        self._model_ids: dict[str, int] = {}
+        self._encoders: OrderedDict[str, Encoder] = OrderedDict()
+        self._models: dict[int, Registered] = {}
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -87,29 +92,53 @@ class Runtime:
             files_per_process=self.settings.parse_files_per_process,
         )
 
-    def model(self, space: str) -> Model:
-        """The model that this process is configured with for `space`."""
-        return model_for(self.settings, space)
-
-    def model_id(self, space: str) -> int:
-        """The integer that stands for that model in this database."""
-        model = self.model(space)
-        if model.key not in self._model_ids:
-            with self.database.transaction() as connection:
-                self._model_ids[model.key] = register(connection, model)
-        return self._model_ids[model.key]
-
-    def encoder(self, space: str) -> Encoder:
-        """The encoder for `space`; spaces with the same model share one.
+    def begin_models(self) -> None:
+        """Makes the models of the settings the live ones, in a database that has none yet.
 
         Raises:
+            ConfigurationError, EncoderUnavailableError: as `tasks.embed.models.resolve`.
+        """
+        with self.database.reading() as connection:
+            begun = model_roles.roles(connection).keys() >= set(SPACES)
+        if begun:
+            return
+        models = {space: model_for(self.settings, space) for space in SPACES}
+        with self.database.transaction() as connection:
+            live = {space: register(connection, model) for space, model in models.items()}
+            model_roles.begin(connection, live)
+
+    def model(self, model_id: int) -> Registered:
+        """A model that the database knows.
+
+        Raises:
+            EncoderUnavailableError: it was dropped.
+        """
+        if model_id not in self._models:
+            with self.database.reading() as connection:
+                self._models = model_roles.registered(connection)
+        if model_id not in self._models:
+            raise EncoderUnavailableError(f"model {model_id} was dropped: `mnemo model status`")
+        return self._models[model_id]
+
+    def encoder(self, model_id: int, breaker: Breaker | None = None) -> Encoder:
+        """The encoder of a model; of those that were loaded, the last `ENCODERS` are kept.
+
+        Args:
+            model_id: the model.
+            breaker: guards the loading; None: the one of live models.
+
+        Raises:
+            EncoderUnavailableError: this host cannot load it.
             CircuitOpenError: loading it kept failing and is not tried for a while.
         """
-        model = self.model(space)
-        if model.key not in self._encoders:
-            with self.breakers.encoder().guard():
-                self._encoders[model.key] = load_encoder(self.settings, model)
-        return self._encoders[model.key]
+        known = self.model(model_id)
+        if known.key not in self._encoders:
+            with (breaker or self.breakers.encoder()).guard():
+                self._encoders[known.key] = load_encoder(self.settings, locate(known))
+            if len(self._encoders) > ENCODERS:
+                self._encoders.popitem(last=False)
+        self._encoders.move_to_end(known.key)
+        return self._encoders[known.key]
 
     def _write_change(self, change: Change) -> None:
         write_change(self.database, self.worker, change)

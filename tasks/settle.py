@@ -8,7 +8,7 @@ import uuid
 from sqlalchemy import Connection
 
 from config.logging import get_logger
-from schema import batches, outstanding, runs, snapshots
+from schema import batches, model_work, outstanding, runs, snapshots
 from schema.outstanding import Outstanding
 from tasks.runtime import Runtime
 
@@ -33,7 +33,7 @@ def _settle(runtime: Runtime, connection: Connection) -> list[uuid.UUID]:
         run_id = runs.run_building(connection, snapshot_id)
         if run_id and not batch_outstanding(runtime, connection, run_id, snapshot_id):
             snapshots.complete(connection, snapshot_id)
-    closed = runs.close_runs(connection)
+    closed = [*runs.close_runs(connection), *model_work.close_runs(connection)]
     snapshots.recount_healed(connection)
     return closed
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from sqlalchemy import text
 
-from schema import receipts, runs
+from schema import model_roles, receipts, runs
 from schema.runs import Asked
 from tasks.discover.source import name_of, parse_source
 from tasks.embed.encoder import Encoder
+from tasks.embed.models import model_for
 from tasks.runtime import Runtime
 from tasks.settle import settle
 from tasks.work import work
@@ -73,8 +74,14 @@ class Pipeline:
             )
 
     def use(self, encoder: Encoder) -> None:
-        """Makes `encoder` the one of this process."""
-        self.runtime._encoders[self.runtime.model("text").key] = encoder
+        """Makes `encoder` the one of the settings' model in this process."""
+        self.runtime._encoders[model_for(self.runtime.settings, "text").key] = encoder
+
+    def live_model(self, space: str = "text") -> int:
+        """The model that is live in a space."""
+        self.runtime.begin_models()
+        with self.runtime.database.reading() as connection:
+            return model_roles.roles(connection)[space].live
 
     def drain(self, *stages: str) -> int:
         """Works on every due batch (of `stages`) until there is none; returns how many steps."""

@@ -36,7 +36,8 @@ SELECT stage, count(*) FILTER (WHERE state = 'pending') AS pending,
        count(*) FILTER (WHERE state = 'leased') AS leased,
        count(*) FILTER (WHERE state = 'leased' AND lease_until < now()) AS expired,
        extract(epoch FROM now() - min(next_attempt_at)
-                          FILTER (WHERE state = 'pending' AND next_attempt_at <= now()))::float
+                          FILTER (WHERE state = 'pending' AND next_attempt_at <= now()
+                                    AND blob_ids IS NULL))::float
            AS oldest_age_s
   FROM batches WHERE state IN ('pending', 'leased') GROUP BY stage
 """)

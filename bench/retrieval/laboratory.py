@@ -25,11 +25,12 @@ from bench.retrieval.corpus import Corpus, Names
 from bench.retrieval.decisions import AS_IS, Decisions
 from bench.retrieval.vectors import RememberingEncoder
 from config.settings import Settings
-from schema import receipts, runs
+from schema import model_roles, receipts, runs
 from schema.database import Database
 from schema.migrate import migrate
 from schema.revision import CURRENT
 from schema.statistics import refresh_statistics
+from tasks.breaker import Breaker
 from tasks.discover.source import parse_source
 from tasks.embed.encoder import Encoder
 from tasks.embed.models import model_for
@@ -63,19 +64,20 @@ class BenchRuntime(Runtime):
             argv=[*self._decisions.parser(), *limits],
         )
 
-    def encoder(self, space: str) -> Encoder:
+    def encoder(self, model_id: int, breaker: Breaker | None = None) -> Encoder:
         """As a worker's, with a memory."""
-        model = self.model(space)
+        model = self.model(model_id)
         if model.key not in self._remembering:
             file = self.settings.home / "vectors.sqlite"
             self._remembering[model.key] = RememberingEncoder(
-                super().encoder(space), model.key, file
+                super().encoder(model_id, breaker), model.key, file
             )
         return self._remembering[model.key]
 
     def bare_encoder(self, space: str) -> Encoder:
         """Without the memory, to take the time of it."""
-        return super().encoder(space)
+        with self.database.reading() as connection:
+            return super().encoder(model_roles.roles(connection)[space].live)
 
     def close(self) -> None:
         """Closes the memory, too."""

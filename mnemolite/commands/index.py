@@ -18,6 +18,7 @@ from config.errors import (
     RemoteUnavailableError,
 )
 from mnemolite.commands.search import print_results
+from mnemolite.model_status import ignored_settings
 from mnemolite.output import count, line, print_json, say, seconds
 from mnemolite.plan import make_plan, print_plan
 from mnemolite.progress import follow
@@ -67,6 +68,8 @@ def index(
     with open_runtime() as runtime:
         if plan:
             return print_plan(make_plan(runtime, request.source, ref, worktree), as_json=as_json)
+        for note in ignored_settings(runtime):
+            say(note, style="yellow")
         asked = enqueue(runtime, request)
         if not wait:
             return _print_asked(runtime, asked, as_json=as_json)

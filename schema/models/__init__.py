@@ -8,6 +8,7 @@ from schema.models.content import (
     Embedding,
     EmbeddingInput,
     EmbeddingModel,
+    ModelRole,
     Symbol,
     SymbolReference,
 )
@@ -20,7 +21,7 @@ from schema.models.operations import (
     ServiceState,
     WorkerHeartbeat,
 )
-from schema.models.repositories import Ref, Repository, Snapshot, SnapshotFile
+from schema.models.repositories import Ref, Repository, SavedQuery, Snapshot, SnapshotFile
 
 __all__ = [
     "AuditEntry",
@@ -36,9 +37,11 @@ __all__ = [
     "ErrorRecord",
     "FailedEmbedding",
     "IndexRun",
+    "ModelRole",
     "Queue",
     "Ref",
     "Repository",
+    "SavedQuery",
     "ServiceState",
     "Snapshot",
     "SnapshotFile",

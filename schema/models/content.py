@@ -20,10 +20,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
+from schema.model_roles import SPACES
 from schema.models.base import Base, CreatedAt, Identifier, Moment, one_of
 
 BLOB_STATES = ("pending", "parsed", "sealed", "quarantined")
-SPACES = ("text", "code")
 
 
 class Blob(Base):
@@ -167,14 +167,34 @@ class SymbolReference(Base):
 
 
 class EmbeddingModel(Base):
-    """A model as it was used: `key` digests everything that changes its vectors."""
+    """A model as it was used: `key` digests everything that changes its vectors.
+
+    `setting` is what a worker on any host loads it by: 'packaged', a hub id or a folder.
+    """
 
     __tablename__ = "embedding_models"
 
     id: Mapped[Identifier]
     key: Mapped[str] = mapped_column(unique=True)
     name: Mapped[str]
+    setting: Mapped[str]
     created_at: Mapped[CreatedAt]
+
+
+class ModelRole(Base):
+    """Which model is what in a space: live, the one before it, the one that may follow it.
+
+    Settings decide only the first live model; then this row does, for the whole fleet.
+    """
+
+    __tablename__ = "model_roles"
+    __table_args__ = (CheckConstraint(one_of("space", SPACES), "space"),)
+
+    space: Mapped[str] = mapped_column(primary_key=True)
+    live_model_id: Mapped[int] = mapped_column(ForeignKey("embedding_models.id"))
+    previous_model_id: Mapped[int | None] = mapped_column(ForeignKey("embedding_models.id"))
+    candidate_model_id: Mapped[int | None] = mapped_column(ForeignKey("embedding_models.id"))
+    candidate_since: Mapped[Moment | None]
 
 
 class EmbeddingInput(Base):

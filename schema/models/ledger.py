@@ -7,6 +7,8 @@ does not hold the current token changes nothing.
 import uuid
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     CheckConstraint,
     ForeignKey,
     Index,
@@ -27,7 +29,10 @@ FAILURE_STATES = ("pending", "leased", "quarantined", "discarded")
 
 
 class IndexRun(Base):
-    """One request to index a source, from asking to receipt."""
+    """One request to index a source, from asking to receipt.
+
+    With a `model_id`, a request to make that candidate's vectors of a snapshot instead.
+    """
 
     __tablename__ = "index_runs"
     __table_args__ = (
@@ -49,6 +54,9 @@ class IndexRun(Base):
     snapshot_id: Mapped[int | None] = mapped_column(
         ForeignKey("snapshots.id", ondelete="SET NULL"), index=True
     )
+    model_id: Mapped[int | None] = mapped_column(
+        ForeignKey("embedding_models.id", ondelete="CASCADE"), index=True
+    )
     counts: Mapped[JsonObject]
     error_class: Mapped[str | None]
     last_error: Mapped[str | None]
@@ -58,7 +66,11 @@ class IndexRun(Base):
 
 
 class Batch(Base):
-    """The unit of messaging: some blobs of a run, at one stage, under at most one lease."""
+    """The unit of messaging: some blobs of a run, at one stage, under at most one lease.
+
+    Blobs name the batch that changes their state. One for a candidate model changes none: it names
+    its blobs itself, in `blob_ids`.
+    """
 
     __tablename__ = "batches"
     __table_args__ = (
@@ -85,6 +97,7 @@ class Batch(Base):
     worker: Mapped[str | None]
     next_attempt_at: Mapped[CreatedAt]
     rung_at: Mapped[Moment | None]
+    blob_ids: Mapped[list[int] | None] = mapped_column(ARRAY(BigInteger))
     counts: Mapped[JsonObject]
     error_class: Mapped[str | None]
     last_error: Mapped[str | None]

@@ -8,6 +8,7 @@ from sqlalchemy import (
     CheckConstraint,
     ForeignKey,
     Index,
+    Integer,
     func,
     text,
 )
@@ -102,3 +103,22 @@ class SnapshotFile(Base):
     blob_id: Mapped[int | None] = mapped_column(ForeignKey("blobs.id"), index=True)
     skip_reason: Mapped[str | None]
     path_lexemes: Mapped[str | None] = mapped_column(TSVECTOR)
+
+
+class SavedQuery(Base):
+    """A question and the place that should answer it, kept to compare models by.
+
+    The place is named by its symbol where it has one, because lines move with every commit.
+    """
+
+    __tablename__ = "saved_queries"
+
+    id: Mapped[Identifier]
+    repository_id: Mapped[int] = mapped_column(
+        ForeignKey("repositories.id", ondelete="CASCADE"), index=True
+    )
+    query: Mapped[str]
+    path: Mapped[str]
+    name_path: Mapped[str]
+    line: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[CreatedAt]

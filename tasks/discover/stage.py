@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from config.errors import NothingToIndexError
 from config.logging import get_logger
-from schema import batches, ledger, manifests, runs, snapshots
+from schema import batches, ledger, manifests, model_roles, runs, snapshots
 from schema.ledger import Lease
 from schema.manifests import ManifestFile
 from schema.runs import Run
@@ -42,6 +42,7 @@ def discover_run(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
         CircuitOpenError: it kept failing and is not asked for a while.
         LeaseLostError: another worker owns the batch.
     """
+    runtime.begin_models()
     with runtime.database.reading() as connection:
         run = runs.get_run(connection, lease.run_id)
     settings = runtime.settings
@@ -68,21 +69,25 @@ def _guarded(runtime: Runtime, source: Source) -> AbstractContextManager[None]:
     return nullcontext()
 
 
-def _identity(runtime: Runtime, commit: str) -> Identity:
-    return Identity(commit, FINGERPRINT, runtime.model_id("text"), runtime.model_id("code"))
+def _identity(connection: Connection, commit: str) -> Identity:
+    """Of the commit with the live models, which stay live until this transaction ends."""
+    model_roles.hold(connection)
+    roles = model_roles.roles(connection)
+    return Identity(commit, FINGERPRINT, roles["text"].live, roles["code"].live)
 
 
 def _attach(runtime: Runtime, lease: Lease, run: Run, listing: Scan) -> bool:
     """Ties the run to a snapshot that holds exactly this already; False where none does."""
-    if listing.commit is None:
+    commit = listing.commit
+    if commit is None:
         return False
-    identity = _identity(runtime, listing.commit)
 
     def attach(connection: Connection) -> bool:
+        ledger.hold(connection, lease)
+        identity = _identity(connection, commit)
         newest = snapshots.newest_snapshot(connection, run.repository.id, listing.ref)
         if newest is None or newest.identity != identity:
             return False
-        ledger.hold(connection, lease)
         runs.start_run(connection, run.id, newest.id)
         if newest.state != "complete":
             new_blobs = _take_up(runtime, connection, run, newest.id)
@@ -118,10 +123,9 @@ def _list(runtime: Runtime, lease: Lease, keeper: Keeper, run: Run, listing: Sca
 
 
 def _begin(runtime: Runtime, lease: Lease, run: Run, listing: Scan) -> int:
-    identity = _identity(runtime, listing.commit or "")
-
     def begin(connection: Connection) -> int:
         ledger.hold(connection, lease)
+        identity = _identity(connection, listing.commit or "")
         snapshots.drop_listing(connection, run.id)
         snapshot_id = snapshots.create_snapshot(
             connection, run.repository.id, listing.ref, identity
@@ -160,12 +164,13 @@ def _finish(
     runtime: Runtime, lease: Lease, run: Run, listing: Scan, snapshot_id: int, new_blobs: int
 ) -> None:
     """Marks the manifest as whole, or drops it where it equals the newest one of its ref."""
-    if listing.commit is None:
+    commit = listing.commit
+    if commit is None:
         raise AssertionError("a listing knows its commit once it was read to its end")
-    identity = _identity(runtime, listing.commit)
 
     def finish(connection: Connection) -> None:
         ledger.hold(connection, lease)
+        identity = _identity(connection, commit)
         snapshots.lock_ref(connection, run.repository.id, listing.ref)
         newest = snapshots.newest_snapshot(connection, run.repository.id, listing.ref)
         if newest is not None and newest.identity == identity:

@@ -48,7 +48,7 @@ def load_encoder(settings: Settings, model: Model) -> Encoder:
     if model.path is None:
         from tasks.embed.hash_encoder import HashEncoder  # noqa: PLC0415 - see above
 
-        return HashEncoder()
+        return HashEncoder.named(model.setting)
     backend = settings.encoder_backend
     if backend == "openvino" or (backend == "auto" and find_spec("openvino") is not None):
         from tasks.embed.openvino_encoder import OpenVinoEncoder  # noqa: PLC0415 - see above

@@ -6,23 +6,28 @@ a model whose files were changed, are never mixed.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from config.errors import ConfigurationError, ConflictError, EncoderUnavailableError
+from config.errors import ConfigurationError, EncoderUnavailableError
 from config.settings import Settings
+from schema import model_roles
+from schema.model_roles import Registered
 
 PACKAGED = "packaged"
 PACKAGED_NAME = "all-MiniLM-L6-v2"
 # sentence-transformers/all-MiniLM-L6-v2, revision 1110a243fdf4706b3f48f1d95db1a4f5529b4d41
 PACKAGED_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 DECISIVE_FILES = ("*.safetensors", "*.json", "*.txt", "*.model")
-HASH_NAME = "hash"
+# hash-VERSION[-DIMENSIONS]: versions share no direction, few dimensions tell texts apart worse
+HASH_SETTING = re.compile(r"hash-(?P<version>\d+)(-(?P<dimensions>\d+))?")
+FIRST_HASH = "hash-1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,49 +36,71 @@ class Model:
 
     key: str
     name: str
+    setting: str
     path: Path | None
 
 
+def setting_for(settings: Settings, space: str) -> str:
+    """What the settings name for `space` (text or code)."""
+    if settings.encoder == "hash":
+        return FIRST_HASH
+    return settings.text_model if space == "text" else settings.code_model
+
+
 def model_for(settings: Settings, space: str) -> Model:
-    """The model that the settings name for `space` (text or code).
+    """The model that the settings name for `space`.
+
+    Raises:
+        ConfigurationError, EncoderUnavailableError: as `resolve`.
+    """
+    return resolve(setting_for(settings, space))
+
+
+def register(connection: Connection, model: Model) -> int:
+    """The integer that stands for the model in this database."""
+    return model_roles.register(connection, key=model.key, name=model.name, setting=model.setting)
+
+
+def locate(registered: Registered) -> Model:
+    """The model that the database knows, as this host has it.
+
+    Raises:
+        EncoderUnavailableError: this host lacks it, or has another one in its place.
+    """
+    try:
+        model = resolve(registered.setting)
+    except ConfigurationError as exc:
+        raise EncoderUnavailableError(
+            f"the model {registered.name} cannot be used here: {exc}"
+        ) from exc
+    if model.key != registered.key:
+        raise EncoderUnavailableError(
+            f"the model at {registered.setting} is another one here than the one whose vectors"
+            " are stored: its files differ"
+        )
+    return model
+
+
+def is_hash(setting: str) -> bool:
+    """True for what names a hash encoder, which is no model at all."""
+    return HASH_SETTING.fullmatch(setting) is not None
+
+
+@cache
+def resolve(setting: str) -> Model:
+    """The model that a setting names: 'packaged', a hub id or a folder.
 
     Raises:
         ConfigurationError: the folder is no sentence-transformers model in safetensors, or the
             packaged weights are not the published ones.
         EncoderUnavailableError: a hub model cannot be fetched.
     """
-    if settings.encoder == "hash":
-        return Model("hash-1", HASH_NAME, None)
-    return _model(settings.text_model if space == "text" else settings.code_model)
-
-
-def register(connection: Connection, model: Model) -> int:
-    """The integer that stands for the model in this database."""
-    connection.execute(
-        text(
-            "INSERT INTO embedding_models (key, name) VALUES (:key, :name) ON CONFLICT DO NOTHING"
-        ),
-        {"key": model.key, "name": model.name},
-    )
-    found = find(connection, model)
-    if found is None:
-        raise ConflictError("the model was removed while it was being registered")
-    return found
-
-
-def find(connection: Connection, model: Model) -> int | None:
-    """The integer that stands for the model, None where this database never saw it."""
-    return connection.execute(
-        text("SELECT id FROM embedding_models WHERE key = :key"), {"key": model.key}
-    ).scalar()
-
-
-@cache
-def _model(setting: str) -> Model:
+    if is_hash(setting):
+        return Model(setting, setting, setting, None)
     if setting == PACKAGED:
         path = _packaged_path()
         _verify_packaged(path)
-        return Model(_key(path), PACKAGED_NAME, path)
+        return Model(_key(path), PACKAGED_NAME, setting, path)
     path = Path(setting).expanduser()
     if not path.is_dir():
         path = _from_hub(setting)
@@ -81,7 +108,7 @@ def _model(setting: str) -> Model:
         raise ConfigurationError(
             f"the model {setting} has no weights in safetensors; other formats can run code"
         )
-    return Model(_key(path), setting, path)
+    return Model(_key(path), setting, setting, path)
 
 
 def _packaged_path() -> Path:

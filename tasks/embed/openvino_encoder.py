@@ -163,7 +163,7 @@ def convert(name: str, path: str, target: str, settings: dict[str, Any]) -> None
 
     from tasks.embed.torch_encoder import load_transformer  # noqa: PLC0415 - imports torch
 
-    transformer = load_transformer(Model("", name, Path(path)), torch.float32)
+    transformer = load_transformer(Model("", name, path, Path(path)), torch.float32)
     features = transformer.preprocess(list(PROBES[:2]))
     inputs = [
         name for name in features if name in ("input_ids", "attention_mask", "token_type_ids")

@@ -14,7 +14,8 @@ from config.errors import (
 from config.logging import get_logger
 from schema import replays, vectors
 from schema.replays import Replay
-from tasks.embed.stage import input_of, require_model
+from tasks.embed.encoder import Encoder
+from tasks.embed.stage import input_of
 from tasks.retry import Policy, Retry
 from tasks.runtime import Runtime
 
@@ -31,11 +32,15 @@ def replay_embedding(runtime: Runtime, failure_id: int, policy: Policy) -> bool:
         DatabaseUnavailableError: the list cannot be reached.
         EncoderUnavailableError: this process cannot load its model.
     """
-    if runtime.breakers.encoder().blocked() or runtime.breakers.replay().blocked():
+    with runtime.database.reading() as connection:
+        wanted = replays.model_of(connection, failure_id)
+    if wanted is None:
+        return False
+    breaker = runtime.breakers.encoder() if wanted.live else runtime.breakers.candidate()
+    if breaker.blocked() or runtime.breakers.replay().blocked():
         log.debug("replay.encoder_left_alone", failure=failure_id)
         return False
-    for space in ("text", "code"):
-        runtime.encoder(space)
+    encoder = runtime.encoder(wanted.model_id, breaker)
     seconds = runtime.settings.timeouts.lease
     replay = runtime.transact(
         "replay.claim", lambda connection: replays.claim(connection, failure_id, seconds=seconds)
@@ -43,7 +48,7 @@ def replay_embedding(runtime: Runtime, failure_id: int, policy: Policy) -> bool:
     if replay is None:
         return False
     try:
-        vector = _encode(runtime, replay)
+        vector = _encode(runtime, encoder, replay)
         healed = runtime.transact(
             "replay.heal", lambda connection: replays.heal(connection, replay, vector)
         )
@@ -62,14 +67,13 @@ def replay_embedding(runtime: Runtime, failure_id: int, policy: Policy) -> bool:
     return True
 
 
-def _encode(runtime: Runtime, replay: Replay) -> HalfVector:
+def _encode(runtime: Runtime, encoder: Encoder, replay: Replay) -> HalfVector:
     want = replay.want
-    require_model(runtime, want)
     with runtime.database.reading() as connection:
         source = vectors.sources_of(connection, [want.blob_id])[want.blob_id]
     with runtime.breakers.replay().guard():
         failpoints.reach("encode", EncoderUnavailableError)
-        [vector] = runtime.encoder(want.space).encode([input_of(want, source)])
+        [vector] = encoder.encode([input_of(want, source)])
     if np.isnan(vector[0]):
         raise EmbeddingError("the model gives a zero or non-finite vector")
     return HalfVector(vector)

@@ -15,9 +15,10 @@ from sqlalchemy import Connection
 from config import failpoints
 from config.errors import EmbeddingError, EncoderUnavailableError
 from config.logging import get_logger
-from schema import ledger, vectors
+from schema import ledger, model_roles, vectors
 from schema.ledger import Lease
 from schema.vectors import MissingVector
+from tasks.breaker import Breaker
 from tasks.embed.encoder import Encoder
 from tasks.embed.inputs import code_input, text_input
 from tasks.lease import Keeper
@@ -41,24 +42,27 @@ def embed_batch(runtime: Runtime, lease: Lease, keeper: Keeper) -> None:
 
     Raises:
         LeaseLostError: another worker owns the batch; nothing was written.
-        EncoderUnavailableError: this process cannot encode for the batch's models.
+        EncoderUnavailableError: this host cannot encode for the batch's models.
         CircuitOpenError: encoding kept failing and is not tried for a while.
     """
     with runtime.database.reading() as connection:
         missing = vectors.missing_vectors(connection, lease.batch_id)
         sources = vectors.sources_of(connection, (want.blob_id for want in missing))
+    breaker = runtime.breakers.candidate() if lease.candidate else runtime.breakers.encoder()
     encoded: dict[int, Encoded] = {}
-    for model_id, wants in _by_model(runtime, missing).items():
+    for model_id, wants in _by_model(missing).items():
         texts = {want.input_id: input_of(want, sources[want.blob_id]) for want in wants}
-        encoded[model_id] = _encode(runtime, wants[0].space, texts, keeper)
+        encoder = runtime.encoder(model_id, breaker)
+        encoded[model_id] = _encode(encoder, breaker, texts, keeper)
     failures = {key: why for result in encoded.values() for key, why in result.failures.items()}
 
     def commit(connection: Connection) -> int:
         ledger.hold(connection, lease)
+        model_roles.hold(connection)
         count = _store(connection, missing, encoded)
         if failures:
             error = EmbeddingError("the encoder gave no vector")
-            vectors.record_failures(connection, lease.batch_id, error, failures)
+            vectors.record_failures(connection, lease.batch_id, error, failures, encoded)
         ledger.advance(connection, lease, "persist", {"encoded": count})
         return count
 
@@ -74,21 +78,10 @@ def input_of(want: MissingVector, source: bytes) -> str:
     return text_input(want.language, want.name_path, want.signature, want.docstring, body)
 
 
-def require_model(runtime: Runtime, want: MissingVector) -> None:
-    """Raises EncoderUnavailableError where this process has another model than `want` needs."""
-    if runtime.model_id(want.space) != want.model_id:
-        raise EncoderUnavailableError(
-            f"this worker's {want.space} model is {runtime.model(want.space).name}, the batch needs"
-            " another: give all workers the same MNEMO_TEXT_MODEL, MNEMO_CODE_MODEL and"
-            " MNEMO_ENCODER"
-        )
-
-
-def _by_model(runtime: Runtime, missing: Sequence[MissingVector]) -> dict[int, list[MissingVector]]:
+def _by_model(missing: Sequence[MissingVector]) -> dict[int, list[MissingVector]]:
     """The wants of each model. Spaces of one model share calls, and the vectors of equal texts."""
     models: dict[int, list[MissingVector]] = defaultdict(list)
     for want in missing:
-        require_model(runtime, want)
         models[want.model_id].append(want)
     return models
 
@@ -96,19 +89,24 @@ def _by_model(runtime: Runtime, missing: Sequence[MissingVector]) -> dict[int, l
 def _store(
     connection: Connection, missing: Sequence[MissingVector], encoded: Mapping[int, Encoded]
 ) -> int:
-    """Stores the vector of every want that got one, each input once; returns how many."""
+    """Stores the vector of every want that got one, each input once; returns how many.
+
+    Those of a model that was dropped meanwhile are left out.
+    """
+    known = model_roles.existing(connection, encoded)
     rows: dict[tuple[int, str], dict[int, HalfVector]] = defaultdict(dict)
     for want in missing:
         vector = encoded[want.model_id].vectors.get(want.input_id)
-        if vector is not None:
+        if vector is not None and want.model_id in known:
             rows[want.model_id, want.space][want.input_id] = vector
     for (model_id, space), found in rows.items():
         vectors.store_vectors(connection, model_id, space, list(found.items()))
     return sum(map(len, rows.values()))
 
 
-def _encode(runtime: Runtime, space: str, texts: Mapping[int, str], keeper: Keeper) -> Encoded:
-    encoder, breaker = runtime.encoder(space), runtime.breakers.encoder()
+def _encode(
+    encoder: Encoder, breaker: Breaker, texts: Mapping[int, str], keeper: Keeper
+) -> Encoded:
     result = Encoded()
     ids = list(texts)
     for start in range(0, len(ids), TEXTS_PER_CALL):

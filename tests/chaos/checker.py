@@ -69,6 +69,11 @@ SELECT DISTINCT format('snapshot %s is %s, blob %s is %s', s.id, s.state, b.id, 
   FROM snapshots s JOIN snapshot_files f ON f.snapshot_id = s.id JOIN blobs b ON b.id = f.blob_id
  WHERE (s.state IN ('lexical', 'complete') AND b.state = 'pending')
     OR (s.state = 'complete' AND b.state = 'parsed')""",
+    "a live snapshot is not of the live models": """
+SELECT format('snapshot %s: %s and %s', s.id, s.text_model_id, s.code_model_id)
+  FROM refs r JOIN snapshots s ON s.id = r.live_snapshot_id
+ WHERE s.text_model_id <> (SELECT live_model_id FROM model_roles WHERE space = 'text')
+    OR s.code_model_id <> (SELECT live_model_id FROM model_roles WHERE space = 'code')""",
     "a file that nobody works on": f"""
 SELECT format('blob %s is %s, its batch is %s', b.id, b.state, coalesce(w.state, 'none'))
   FROM blobs b LEFT JOIN batches w ON w.id = b.batch_id

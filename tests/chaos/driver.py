@@ -16,7 +16,10 @@ from sqlalchemy import text
 from config import failpoints
 from config.errors import MnemoError
 from config.settings import Settings
+from schema import model_roles, model_work
 from schema.database import Database
+from schema.model_roles import SPACES
+from tasks import model_change
 from tasks import pipeline as celery_tasks
 from tasks.cancel import cancel_run
 from tasks.doorbells import Doorbells
@@ -27,6 +30,7 @@ from workers.app import create_app
 
 PATIENCE = 30.0
 NEVER_STRUCK = 3
+FIRST, SECOND = "hash-1", "hash-2"
 TASKS = {
     "discover": celery_tasks.discover,
     "parse": celery_tasks.parse,
@@ -103,13 +107,42 @@ class Driver:
 
     def done(self) -> bool:
         """Whether nothing is left to do."""
-        return not self._count(OPEN)
+        with self.runtime.database.reading() as connection:
+            unseen = model_work.is_unseen(connection)
+        return not unseen and not self._count(OPEN)
 
     def failing(self) -> bool:
         """Whether the batches are done and failed embeddings are left."""
         return bool(self._count(text("SELECT count(*) FROM failed_embeddings"))) and not (
             self._count(text("SELECT count(*) FROM batches WHERE state <> 'done'"))
         )
+
+    def change_model(self) -> None:
+        """Has a second model take the place of the first; goes on where that was interrupted.
+
+        Raises:
+            MnemoError: an injected one.
+        """
+        runtime = self.runtime
+        with runtime.database.reading() as connection:
+            roles = model_roles.roles(connection)
+            known = {model.name: model for model in model_roles.registered(connection).values()}
+        begun = known.get(SECOND)
+        if begun is None or roles["code"].candidate != begun.id != roles["code"].live:
+            model_change.add(runtime, SECOND, SPACES, actor="driver")
+        self.step_until(self.done)
+        with runtime.database.reading() as connection:
+            roles = model_roles.roles(connection)
+        candidates = {space: role.candidate for space, role in roles.items() if role.candidate}
+        if candidates:
+            model_change.promote(runtime, candidates, actor="driver")
+        if FIRST in known:
+            model_change.drop(runtime, known[FIRST], actor="driver")
+
+    def changed(self) -> bool:
+        """Whether the second model has taken the place of the first."""
+        with self.runtime.database.reading() as connection:
+            return [m.name for m in model_roles.registered(connection).values()] == [SECOND]
 
     def pass_time(self) -> None:
         """Lets every lease and every wait end."""
@@ -159,4 +192,6 @@ def run_until_struck(settings: Settings, source: Path, specification: str, opera
         if not driver.asked() or driver.done():
             driver.begin(operation)
         driver.step_until(driver.done)
+        if "model." in specification:
+            driver.change_model()
     raise SystemExit(NEVER_STRUCK)

@@ -107,7 +107,7 @@ def test_killed_at(
 
         assert process.exitcode == -9
         assert violations(database) == []
-        finish(driver, database)
+        finish(driver, database, name)
     assert digest_of(database, NAME) == expected(reference, patient, source, database)
 
 
@@ -121,12 +121,17 @@ def test_told_of_a_failure_at(
         fault = failpoints.arm(armed(name, "error"))[name]
         with suppress(MnemoError):
             driver.begin(operation_of(name))
+        if is_change(name):
+            assert driver.step_until(driver.done)
+            with suppress(MnemoError):
+                driver.change_model()
+            assert fault.struck
         if not fault.struck:
             assert driver.step_until(lambda: fault.struck)
 
         failpoints.arm("")
         assert violations(database) == []
-        finish(driver, database)
+        finish(driver, database, name)
     assert digest_of(database, NAME) == expected(reference, patient, source, database)
 
 
@@ -134,6 +139,11 @@ def armed(name: str, action: str) -> str:
     """The failpoint, and what makes it reachable."""
     needed = NEEDED.get(operation_of(name), "")
     return f"{name}={action},{needed}"
+
+
+def is_change(name: str) -> bool:
+    """Whether the failpoint is one of a change of models."""
+    return name.startswith("model.")
 
 
 def prepare(driver: Driver, name: str) -> None:
@@ -148,12 +158,15 @@ def prepare(driver: Driver, name: str) -> None:
     failpoints.arm("")
 
 
-def finish(driver: Driver, database: Database) -> None:
+def finish(driver: Driver, database: Database, name: str) -> None:
     """What a fleet does afterwards, and what must hold then."""
     if not driver.asked():
         driver.ask()
     driver.pass_time()
     assert driver.step_until(driver.done)
+    if is_change(name):
+        driver.change_model()
+        assert driver.changed()
     assert unfinished(database) == []
 
 

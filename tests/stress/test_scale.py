@@ -23,7 +23,7 @@ def indexed(new_cli: NewCli, shared_folder: Path) -> tuple[Cli, dict[str, Any]]:
 
 
 def test_ten_thousand_files_are_indexed_and_verified(indexed: tuple[Cli, dict[str, Any]]) -> None:
-    """All are terminal, none is failed, and the index is what the source is, at once."""
+    """All are terminal, none is failed, the index is the source's at once; no breaker opened."""
     cli, receipt = indexed
 
     assert receipt["state"] == "succeeded"
@@ -36,3 +36,7 @@ def test_ten_thousand_files_are_indexed_and_verified(indexed: tuple[Cli, dict[st
     found = cli("search", "LIMIT_4242", "--json").json["results"]
     assert found[0]["path"] == "package_042/module_04242.py"
     assert cli("failed", "list", "--json").json == {"failures": []}
+
+    logs = "".join(path.read_text() for path in cli.home.rglob("*.log"))
+    assert "parse.done" in logs
+    assert "breaker.changed" not in logs

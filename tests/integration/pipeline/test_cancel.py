@@ -502,7 +502,9 @@ def test_files_that_another_model_was_to_embed_stay_sealed(
 ) -> None:
     """What was complete before the cancelled run is complete after it."""
     pipeline.index(make_repository({"a.py": PYTHON}, "fork"))
-    pipeline.sql("INSERT INTO embedding_models (key, name) VALUES ('former', 'former')")
+    pipeline.sql(
+        "INSERT INTO embedding_models (key, name, setting) VALUES ('former', 'former', 'former')"
+    )
     former = "(SELECT id FROM embedding_models WHERE key = 'former')"
     pipeline.sql(f"UPDATE embeddings SET model_id = {former}")
     pipeline.sql(f"UPDATE snapshots SET text_model_id = {former}, code_model_id = {former}")

@@ -66,7 +66,6 @@ def undisturbed(pipeline: Pipeline, repository: Path) -> str:
         ("discover", "batches"),
         ("parse", "code_chunks"),
         ("embed", "embeddings"),
-        ("persist", "failed_embeddings"),
     ],
 )
 def test_a_run_waits_for_room(

@@ -203,10 +203,13 @@ def test_a_seal_is_never_given_up(
 def test_a_worker_for_another_model_writes_nothing_wrong(
     pipeline: Pipeline, make_repository: Make
 ) -> None:
-    """Vectors of two models are never mixed; the batch says what is misconfigured."""
+    """Vectors of two models are never mixed; the batch says which one this host lacks."""
     pipeline.ask(make_repository({"a.py": PYTHON}))
     pipeline.drain("discover", "parse")
-    pipeline.sql("INSERT INTO embedding_models (key, name) VALUES ('other', 'other')")
+    pipeline.sql(
+        "INSERT INTO embedding_models (key, name, setting)"
+        " VALUES ('other', 'other', '/nowhere/other')"
+    )
     pipeline.sql(
         "UPDATE snapshots SET text_model_id = m.id, code_model_id = m.id"
         " FROM embedding_models m WHERE m.key = 'other'"
@@ -215,7 +218,8 @@ def test_a_worker_for_another_model_writes_nothing_wrong(
     pipeline.drain()
 
     assert pipeline.sql("SELECT 1 FROM embeddings") == []
-    assert all("MNEMO_TEXT_MODEL" in (failure.message or "") for failure in failures(pipeline))
+    assert failures(pipeline)
+    assert all("/nowhere/other" in (failure.message or "") for failure in failures(pipeline))
 
 
 def drained_at_once(pipeline: Pipeline, repository: Path) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Each safety net can be turned off by its setting, and then is off in a worker's own tools."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import Connection, text
 
@@ -13,6 +15,7 @@ from config.features import Features
 from config.settings import Settings
 from config.timeouts import Timeouts
 from schema.database import Database
+from search.shared_vectors import SharedVectors
 from tasks.doorbells import Doorbells
 from tasks.reconcile import Reconciler
 from tasks.runtime import Runtime
@@ -78,6 +81,16 @@ def test_retry_queue(
 
     rung = "SELECT 1 FROM failed_embeddings WHERE rung_at IS NOT NULL"
     assert bool(rows(pipeline.runtime.database, rung)) is on
+
+
+def test_search_cache(settings: Settings, database: Database, on: bool) -> None:
+    """Each process then encodes for itself."""
+    runtime = Runtime(featuring(settings, search_cache=on), database)
+    shared = SharedVectors(runtime.settings, runtime.breakers.cache())
+    model = uuid.uuid4().hex  # of this test alone: the broker is everybody's
+    shared.put(model, "a question", np.ones(8, np.float32))
+
+    assert (shared.get(model, "a question") is not None) is on
 
 
 def test_timeouts_of_statements(settings: Settings, on: bool) -> None:

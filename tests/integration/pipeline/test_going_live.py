@@ -138,7 +138,7 @@ def begin_listing(pipeline: Pipeline, folder: Path) -> uuid.UUID:
     """A run that dies, or is slow, just after it began the first manifest of a ref."""
     run_id = pipeline.ask(folder).run_id
     pipeline.sql("UPDATE batches SET state = 'done'")
-    models = [pipeline.runtime.model_id(space) for space in ("text", "code")]
+    models = [pipeline.live_model(space) for space in ("text", "code")]
     ref = git(folder, "branch", "--show-current").strip()
     with pipeline.runtime.database.transaction() as connection:
         repository = runs.get_run(connection, run_id).repository

@@ -172,7 +172,10 @@ def test_other_models_embed_what_is_indexed_already(
     """A snapshot for another model is complete only when its own vectors exist."""
     repository = make_repository({"greet.py": PYTHON})
     pipeline.index(repository)
-    pipeline.sql("INSERT INTO embedding_models (key, name) VALUES ('former', 'former')")
+    pipeline.sql(
+        "INSERT INTO embedding_models (key, name, setting)"
+        " VALUES ('former', 'former', '/nowhere/former')"
+    )
     pipeline.sql(
         "UPDATE embeddings SET model_id = (SELECT id FROM embedding_models WHERE key = 'former')"
     )

@@ -42,14 +42,14 @@ def test_many_vectors_get_an_index_per_space(pipeline: Pipeline, make_repository
 
     maintain(runtime)
 
-    model = runtime.model_id("text")
+    model = pipeline.live_model()
     assert indexes(pipeline) == [f"embeddings_hnsw_{model}_code", f"embeddings_hnsw_{model}_text"]
 
 
 def test_an_interrupted_index_is_built_again(pipeline: Pipeline, make_repository: Make) -> None:
     """What CREATE INDEX CONCURRENTLY leaves behind when it fails is replaced."""
     pipeline.index(make_repository({"a.py": PYTHON}))
-    model = pipeline.runtime.model_id("text")
+    model = pipeline.live_model()
     name = vector_index.index_name(model, "text")
     with pytest.raises(PermanentError), pipeline.runtime.database.autocommit() as connection:
         # one value in every row: it fails half-way

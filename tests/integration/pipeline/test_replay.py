@@ -106,7 +106,7 @@ def test_an_encoder_that_does_not_load_costs_no_attempt(
 ) -> None:
     """However long it is away, its failures are healed when it is back."""
 
-    def unavailable(_space: str) -> None:
+    def unavailable(*_: object) -> None:
         raise EncoderUnavailableError("no model here")
 
     monkeypatch.setattr(pipeline.runtime, "encoder", unavailable)

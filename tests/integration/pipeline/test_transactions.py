@@ -35,8 +35,7 @@ STATE = {
     " (SELECT count(*) FROM batches WHERE stage = 'embed')",
     "embed": "SELECT (SELECT count(*) FROM embeddings),"
     " (SELECT count(*) FROM batches WHERE stage = 'persist')",
-    "persist": "SELECT (SELECT count(*) FROM failed_embeddings),"
-    " (SELECT count(*) FROM blobs WHERE state = 'sealed'),"
+    "persist": "SELECT (SELECT count(*) FROM blobs WHERE state = 'sealed'),"
     " (SELECT count(*) FROM batches WHERE stage = 'persist' AND state = 'done')",
 }
 EVERYTHING = """
@@ -78,11 +77,9 @@ def only_batch(pipeline: Pipeline) -> int:
 def test_a_stage_takes_effect_at_once(
     pipeline: Pipeline, make_repository: Make, stage: str, moments: tuple[str, ...]
 ) -> None:
-    """Chunks, symbols and references; vectors; failures and seal: each with its batch's advance."""
+    """Chunks, symbols and references; vectors; the seal: each with its batch's advance."""
     pipeline.ask(make_repository(FILES))
     pipeline.drain(*STAGES[: STAGES.index(stage)])
-    if stage == "persist":
-        pipeline.sql("DELETE FROM embeddings")  # so that failures are recorded
     for moment in moments:
         failpoints.arm(f"{moment}=error")
         assert not work(pipeline.runtime, stage, due_batch(pipeline))

@@ -1,16 +1,21 @@
 """Migrations: they make exactly what the models say, from nothing and back."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
 from config.errors import ConfigurationError
 from config.timeouts import Timeouts
+from schema import model_roles
 from schema.database import Database
 from schema.migrate import differences, migrate, newest_revision, require_pgvector
 from schema.models import Base
 from schema.revision import CURRENT, is_current, revision_of
+from tasks.model_change import add
+from tests.harness import PYTHON, Pipeline
 
 
 def test_migrations_make_exactly_the_models(database: Database) -> None:
@@ -97,6 +102,27 @@ def test_a_new_database_is_brought_to_the_current_revision(empty_database_url: s
 
         with database.reading() as connection:
             assert is_current(connection)
+
+
+def test_what_was_indexed_before_models_had_roles_keeps_its_model(
+    pipeline: Pipeline, make_repository: Callable[..., Path]
+) -> None:
+    """The newest live snapshot tells which one is live; what a candidate had is left behind."""
+    pipeline.index(make_repository({"a.py": PYTHON}))
+    live = pipeline.live_model()
+    add(pipeline.runtime, "hash-2", ("text",), actor="somebody")
+    database = pipeline.runtime.database
+    migrate(database, "-1")
+    assert pipeline.sql("SELECT to_regclass('model_roles') AS found")[0].found is None
+
+    migrate(database)
+
+    with database.reading() as connection:
+        roles = model_roles.roles(connection)
+        known = model_roles.registered(connection)
+    assert {(role.live, role.candidate) for role in roles.values()} == {(live, None)}
+    assert known[live].setting == "hash-1"
+    assert pipeline.index(make_repository({"b.py": "x = 1\n"}))["state"] == "succeeded"
 
 
 def test_two_migrations_at_once_do_no_harm(empty_database_url: str) -> None:

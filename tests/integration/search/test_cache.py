@@ -118,7 +118,7 @@ def test_another_question_or_model_is_encoded(new_process: NewProcess, indexed: 
     new_process().ask()
     other = new_process()
     shared = SharedVectors(other.runtime.settings, other.runtime.breakers.cache())
-    key = indexed.runtime.model("text").key
+    key = indexed.runtime.model(indexed.live_model()).key
 
     assert shared.get(key, QUERY) is not None
     assert shared.get(key, f"{QUERY} ") is None

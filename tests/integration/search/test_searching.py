@@ -233,7 +233,10 @@ def test_an_index_of_another_model_is_not_searched_by_this_one(
     pipeline: Pipeline, search: Search
 ) -> None:
     """Distances between models mean nothing."""
-    pipeline.sql("INSERT INTO embedding_models (key, name) VALUES ('other', 'other')")
+    pipeline.sql(
+        "INSERT INTO embedding_models (key, name, setting)"
+        " VALUES ('other', 'other', '/nowhere/other')"
+    )
     pipeline.sql(
         "UPDATE snapshots SET text_model_id = m.id, code_model_id = m.id"
         " FROM embedding_models m WHERE m.key = 'other'"
@@ -242,7 +245,7 @@ def test_an_index_of_another_model_is_not_searched_by_this_one(
     answer = search("parse_request_line")
 
     assert set(answer.results[0].signals) == {"lexical", "ranking"}
-    assert any("another model" in reason for reason in answer.degraded)
+    assert any("/nowhere/other" in reason for reason in answer.degraded)
 
 
 def test_the_index_gives_what_the_exact_scan_gives(pipeline: Pipeline, search: Search) -> None:

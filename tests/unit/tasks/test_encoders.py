@@ -59,6 +59,22 @@ def test_the_hash_encoder_is_deterministic() -> None:
     assert np.array_equal(HashEncoder().encode(["a b"]), HashEncoder().encode(["a b"]))
 
 
+def test_versions_of_the_hash_encoder_share_no_direction() -> None:
+    """They stand for different models; the setting says which one and how wide."""
+    texts = ["load the user by its name", "delete all invoices of last year"]
+    one, two = HashEncoder.named("hash-1"), HashEncoder.named("hash-2")
+
+    assert np.array_equal(one.encode(texts), HashEncoder().encode(texts))
+    assert np.abs(np.sum(one.encode(texts) * two.encode(texts), axis=1)).max() < 0.5
+    assert HashEncoder.named("hash-3-16").encode(texts).shape == (2, 16)
+
+
+def test_what_names_no_hash_encoder_is_refused() -> None:
+    """A model's folder is none."""
+    with pytest.raises(ValueError, match="names no hash encoder"):
+        HashEncoder.named("hash")
+
+
 def test_texts_with_common_words_are_near() -> None:
     """Enough meaning for a test to find something."""
     a, b, c = HashEncoder().encode(["load the user", "load a user", "delete all invoices"])
