@@ -94,11 +94,11 @@ class Bare:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._encoder = runtime.encoder("code")
         with runtime.database.reading() as connection:
             live = live_snapshots(connection, Scope())
             self.chunks = sum(snapshot.counts["chunks"] for snapshot in live)
         self._model_id = live[0].code_model_id
+        self._encoder = runtime.encoder(self._model_id)
 
     def query(self, query: str) -> Callable[[], object]:
         """The query, its vector made."""

@@ -46,7 +46,8 @@ def main() -> None:
             with database.reading() as connection:
                 live = live_snapshots(connection, Scope())
             queries = found.queries(database, given.queries)
-            vectors = [runtime.encoder("code").encode_query(query) for query in queries]
+            model = live[0].model_id("code")
+            vectors = [runtime.encoder(model).encode_query(query) for query in queries]
             asked = [HalfVector(vector).to_text() for vector in vectors]
             figures = {
                 space: _space(found, database, live[0].model_id(space), space, asked)
