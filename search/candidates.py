@@ -24,6 +24,7 @@ class Candidate:
         path: of the place.
         code_id: equal where the code is equal, whatever file it stands in.
         kind: as of `tasks.parse.document.Chunk`.
+        symbol: the qualified name of what it defines, or "".
     """
 
     chunk_id: int
@@ -31,11 +32,13 @@ class Candidate:
     path: str
     code_id: int
     kind: str
+    symbol: str = ""
 
 
 FACTS = text(f"""
 WITH {files("f.blob_id IN (SELECT blob_id FROM code_chunks WHERE id = ANY(:ids))")}
-SELECT DISTINCT ON (c.id) c.id AS chunk_id, files.repository, files.path, c.code_id, c.kind
+SELECT DISTINCT ON (c.id) c.id AS chunk_id, files.repository, files.path, c.code_id, c.kind,
+       coalesce(nullif(c.name_path, ''), c.name, '') AS symbol
   FROM code_chunks c JOIN files ON files.blob_id = c.blob_id
  WHERE c.id = ANY(:ids)
  ORDER BY c.id, files.repository, files.path

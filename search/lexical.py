@@ -1,39 +1,42 @@
 """The lexical arm: BM25F over our own lexemes, in three steps, each on fewer chunks.
 
 A query in prose has words that stand in every third chunk; reading all chunks with any of them
-would take a second on a large index. So first the index is asked for chunks with several of the
-telling words at once, as many of them as leave enough chunks; these are ordered roughly inside
+would take a second on a large index. So first the index is asked for chunks with enough of the
+telling words at once, where rarer words are worth more; these are ordered roughly inside
 PostgreSQL; and the best of them are scored exactly, word by word and field by field.
 """
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
+from typing import Any
 
 from sqlalchemy import Connection, text
 
 from search.scope import BLOBS, LIVE, Scope, seen
-from search.words import Words, known_words, quoted
+from search.variants import variants
+from search.weights import BM25, Bm25, QueryKind
+from search.words import Spellings, Words, known_words, quoted
 from tasks.parse.tokens import tokens
 
-# From Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009
-K1 = 1.2
-B = 0.75
-# of names, signature, docstring: the weights A, B, C that the lexemes carry; the body has none
-FIELD_WEIGHTS = {"A": 4.0, "B": 2.0, "C": 2.0}
 QUERY_WORDS = 32
 TELLING_WORDS = 8  # of the rarest; more would make too many combinations and tell little
 EVERYWHERE = 0.1  # a word in more chunks than this share tells nothing beside a rarer one
-AFFORDABLE = 3_000  # chunks to be ordered roughly, by estimate
+AFFORDABLE = 1_000  # chunks to be ordered roughly, by estimate
 COMPANY = 5.0  # words of one query stand together so much more often than by chance
-EXACT_TIMES = 2  # so many times the hits that are asked for are scored exactly
+WIDER = 10.0  # as many chunks at the next try
+EXACT_TIMES = 3  # so many times the hits that are asked for are scored exactly
 NARROW = 20_000  # a scope with fewer chunks, in a far larger index, is read from its own side
 FAR_LARGER = 4
 
 
-# Roughly: each word's frequency by field, damped, and by the chunk's length; without idf.
-ROUGHLY = """
-ts_rank('{0.25, 0.5, 0.5, 1}', c.lexemes, cast(:telling AS tsquery), 1) DESC, c.id
+# Roughly: each word's frequency by field, damped, and by the chunk's length. `ts_rank` knows no
+# idf, so it is asked twice: for the rarest words, and for the others.
+_RANK = "ts_rank('{0.25, 0.5, 0.5, 1}', c.lexemes, cast(:%s AS tsquery), 1)"
+ROUGHLY = f"""
+cast(:rarer_idf AS float) * {_RANK % "rarer"}
+  + cast(:others_idf AS float) * {_RANK % "others"} DESC, c.id
 """
 # The whole vector as text: `unnest` builds arrays for all of its lexemes, and is slower.
 EXACTLY = (
@@ -67,90 +70,132 @@ class Hit:
 
 
 def search_lexical(
-    connection: Connection, query: str, scope: Scope, limit: int, *, chunks: int
+    connection: Connection, query: str, kind: QueryKind, scope: Scope, limit: int, *, chunks: int
 ) -> list[Hit]:
     """The best chunks for the words of `query`, best first.
 
     Args:
         connection: in a transaction.
         query: anything.
+        kind: of the query; decides the constants, and whether words count in other spellings.
         scope: what may be seen.
         limit: hits at the most.
         chunks: how many are in scope.
     """
-    words = known_words(connection, list(dict.fromkeys(tokens(query)))[:QUERY_WORDS])
+    constants = BM25[kind]
+    words = known_words(connection, _asked(query, constants))
     if not words.frequencies:
         return []
+    telling = _telling(words, chunks)
     narrow = chunks <= NARROW and chunks * FAR_LARGER < words.chunks
-    tries = [_together(_telling(words), 1)] if narrow else _tries(words, chunks / words.chunks)
+    parameters = scope.parameters() | _rough(telling) | {"exact": EXACT_TIMES * limit}
     scores: dict[int, float] = {}
-    for wanted in tries:
-        scores = _scored(connection, scope, words, wanted, limit, narrow=narrow)
+    for least in _levels(words, telling, 0 if narrow else chunks):
+        parameters["wanted"] = _any_of(telling, least)
+        rows = connection.execute(NARROW_SCORE if narrow else SCORE, parameters)
+        scores = {row.id: _bm25f(words, row.lexemes, row.length, constants) for row in rows}
         if len(scores) >= limit:
             break
     best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:limit]
     return [Hit(chunk_id, score) for chunk_id, score in best]
 
 
-def _scored(
-    connection: Connection, scope: Scope, words: Words, wanted: str, limit: int, *, narrow: bool
-) -> dict[int, float]:
-    """BM25F of the best chunks that match `wanted`, by chunk id."""
-    parameters = scope.parameters() | {
-        "wanted": wanted,
-        "telling": _together(_telling(words), 1),
-        "exact": EXACT_TIMES * limit,
-    }
-    rows = connection.execute(NARROW_SCORE if narrow else SCORE, parameters)
-    return {row.id: _bm25f(words, row.lexemes, row.length) for row in rows}
+def _asked(query: str, constants: Bm25) -> list[Spellings]:
+    """The different words of a query, each with its variants where those count."""
+    asked = list(dict.fromkeys(tokens(query)))[:QUERY_WORDS]
+    if not constants.variant:
+        return [(word,) for word in asked]
+    found: dict[str, Spellings] = {}
+    covered: set[str] = set()
+    for word in asked:
+        if word not in covered:
+            found[word] = (word, *variants(word))
+            covered.update(found[word])
+    return list(found.values())
 
 
-def _bm25f(words: Words, lexemes: str, length: int) -> float:
+def _bm25f(words: Words, lexemes: str, length: int, constants: Bm25) -> float:
     """The score of a chunk from its tsvector as text, `'name':1A,7 'other':2`."""
-    norm = K1 * (1 - B + B * length / words.length)
+    norm = constants.k1 * (1 - constants.b + constants.b * length / words.length)
     score = 0.0
     for word in words.frequencies:
-        start = lexemes.find(f"{quoted(word)}:")
-        if start >= 0:
-            positions = lexemes[start + len(quoted(word)) + 1 :].partition(" ")[0]
-            frequency = _frequency(positions)
-            score += words.idf(word) * frequency * (K1 + 1) / (frequency + norm)
+        asked, *others = word
+        frequency = _frequency(lexemes, asked, constants)
+        for other in others:
+            frequency += constants.variant * _frequency(lexemes, other, constants)
+        score += words.idf(word) * frequency * (constants.k1 + 1) / (frequency + norm)
     return score
 
 
-def _frequency(positions: str) -> float:
+def _frequency(lexemes: str, word: str, constants: Bm25) -> float:
     """How often, each time weighted by its field: `1A,7` is once in a name, once in the body."""
-    return sum(FIELD_WEIGHTS.get(position[-1], 1.0) for position in positions.split(","))
+    key = f"{quoted(word)}:"
+    start = lexemes.find(key)
+    if start < 0:
+        return 0.0
+    positions = lexemes[start + len(key) :].partition(" ")[0]
+    return sum(constants.fields.get(position[-1], 1.0) for position in positions.split(","))
 
 
-def _tries(words: Words, share: float) -> Iterator[str]:
-    """Queries for chunks with several telling words at once, each wider than the one before."""
-    telling = _telling(words)
-    least = next(
-        (k for k in range(1, len(telling)) if _expected(words, telling, k, share) <= AFFORDABLE),
-        len(telling),
-    )
-    for k in range(least, 0, -1):
-        yield _together(telling, k)
-
-
-def _telling(words: Words) -> list[str]:
-    """The rarest words; those that stand nearly everywhere only where there are no others."""
+def _telling(words: Words, chunks: int) -> dict[Spellings, float]:
+    """The rarest words with their idf; of many chunks, none that stand nearly everywhere."""
     rarest = list(words.frequencies)[:TELLING_WORDS]
     rare = [word for word in rarest if words.frequencies[word] <= EVERYWHERE * words.chunks]
-    return rare or rarest[:1]
+    chosen = rarest if chunks <= AFFORDABLE else rare or rarest[:1]
+    return {word: words.idf(word) for word in chosen}
 
 
-def _expected(words: Words, telling: Sequence[str], k: int, share: float) -> float:
-    """About how many chunks in scope have at least `k` of the words."""
-    exactly = [1.0] + [0.0] * len(telling)  # by the number of words, words being independent
-    for word in telling:
-        p = min(1.0, words.frequencies[word] / words.chunks)
-        for n in range(len(telling), 0, -1):
-            exactly[n] += p * (exactly[n - 1] - exactly[n])
-        exactly[0] *= 1 - p
-    return words.chunks * share * sum(exactly[k:]) * (COMPANY if k > 1 else 1.0)
+def _rough(telling: Mapping[Spellings, float]) -> dict[str, Any]:
+    """The parameters of `ROUGHLY`."""
+    half = max(telling.values()) / 2
+    rarer = [word for word, idf in telling.items() if idf >= half]
+    others = [word for word, idf in telling.items() if idf < half]
+    return {
+        "rarer": " | ".join(map(_spelled, rarer)),
+        "rarer_idf": _sum(telling, rarer) / len(rarer),
+        "others": " | ".join(map(_spelled, others or rarer)),
+        "others_idf": _sum(telling, others) / max(1, len(others)),
+    }
 
 
-def _together(telling: Sequence[str], k: int) -> str:
-    return " | ".join(f"({' & '.join(map(quoted, some))})" for some in combinations(telling, k))
+def _levels(words: Words, telling: Mapping[Spellings, float], chunks: int) -> Iterator[float]:
+    """How much idf a chunk must have together: few chunks do at first, ever more, in the end all.
+
+    Args:
+        words: say how common each word is.
+        telling: the words that count, with their idf.
+        chunks: how many are in scope.
+    """
+    shares = {word: min(1.0, words.frequencies[word] / words.chunks) for word in telling}
+    sets = sorted(((_sum(telling, some), some) for some in _sets(telling)), reverse=True)
+    expected, affordable, level = 0.0, float(AFFORDABLE), sets[0][0]
+    for total, some in sets:
+        likely = math.prod(p if word in some else 1 - p for word, p in shares.items())
+        expected += chunks * likely * (COMPANY if len(some) > 1 else 1.0)
+        if expected > affordable:
+            yield level
+            affordable *= WIDER
+        level = total
+    yield min(telling.values())
+
+
+def _sets(telling: Collection[Spellings]) -> Iterator[tuple[Spellings, ...]]:
+    """Every set of some of the words."""
+    return chain.from_iterable(combinations(telling, n + 1) for n in range(len(telling)))
+
+
+def _any_of(telling: Mapping[Spellings, float], least: float) -> str:
+    """A tsquery for chunks whose words have so much idf together."""
+    return " | ".join(
+        f"({' & '.join(map(_spelled, some))})"
+        for some in _sets(telling)
+        if (total := _sum(telling, some)) >= least > total - min(map(telling.__getitem__, some))
+    )
+
+
+def _sum(telling: Mapping[Spellings, float], some: Collection[Spellings]) -> float:
+    return sum(map(telling.__getitem__, some))
+
+
+def _spelled(word: Spellings) -> str:
+    return f"({' | '.join(map(quoted, word))})"

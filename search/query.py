@@ -17,7 +17,7 @@ from search.context import Context, widened
 from search.coverage import Coverage, coverage
 from search.dense import Neighbour, search_dense
 from search.freshness import freshness
-from search.intent import intent
+from search.intent import Intent, intent
 from search.lexical import search_lexical
 from search.phrases import put_first, search_phrases, wanted
 from search.rank import Ranked, fold, fuse, rank
@@ -148,6 +148,7 @@ class Searcher:
         """
         query = _checked(query, limit)
         asked = wanted(query[:MAX_QUERY_CHARS])
+        meant = intent(asked.words)
         depth = max(DEPTH * limit, MIN_DEPTH)
         with self._runtime.database.reading() as connection:
             live = live_snapshots(connection, scope)
@@ -156,7 +157,9 @@ class Searcher:
             if len(query) > MAX_QUERY_CHARS:
                 arms.degraded.append(f"only the first {MAX_QUERY_CHARS:,} characters were read")
             if mode in ("hybrid", "lexical"):
-                hits = search_lexical(connection, asked.words, scope, depth, chunks=covered.chunks)
+                hits = search_lexical(
+                    connection, asked.words, meant.kind, scope, depth, chunks=covered.chunks
+                )
                 arms.hits["lexical"] = [(hit.chunk_id, hit.score) for hit in hits]
                 arms.holding = search_phrases(connection, asked, scope, depth)
                 if asked.phrases and not arms.holding:
@@ -173,7 +176,7 @@ class Searcher:
                     arms.hits[space] = [(hit.chunk_id, hit.distance) for hit in near]
                     if model is not None:
                         arms.models[space] = model.name
-            results = self._ranked(connection, asked.words, scope, arms, limit, context)
+            results = self._ranked(connection, meant, scope, arms, limit, context)
         return Answer(
             query[:MAX_QUERY_CHARS],
             mode,
@@ -188,13 +191,12 @@ class Searcher:
     def _ranked(
         self,
         connection: Connection,
-        query: str,
+        asked: Intent,
         scope: Scope,
         arms: Arms,
         limit: int,
         context: Context,
     ) -> list[Result]:
-        asked = intent(query)
         fused = fuse(arms.hits, asked.kind, self._weights)
         named = defining(connection, scope, asked)
         pathed = at_path(connection, scope, asked)

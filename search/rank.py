@@ -1,15 +1,15 @@
 """Ranking: one order out of several arms, and out of what is known of each chunk's place.
 
-Arms are fused by reciprocal rank. Then what a query names outright and files that belong to it
-gain, tests and mere declarations lose, and one file does not fill the list. Pure; no database.
+Arms are fused by reciprocal rank. Then what a query names outright gains, and places that belong to
+it; tests and mere declarations lose. Pure; no database.
 """
 
 import re
-from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from schema.model_roles import SPACES
 from search.candidates import Candidate
 from search.intent import MIN_WORD, Intent
 from search.weights import DEFAULT, QueryKind, Weights
@@ -22,7 +22,6 @@ _TESTS = re.compile(
     r"|_?legacy)/|(?:^|/)(?:test_[^/]*|conftest|_?compat)\.py$|(?:^|/)[^/]*"
     r"(?:_test\.\w+|[._-](?:test|spec)\.[cm]?[jt]sx?|_spec\.rb|Tests?\.(?:java|cs|kt|php))$"
 )
-_REEXPORTS = re.compile(r"(?:^|/)__init__\.pyi?$")
 _DECLARATIONS = re.compile(r"\.d\.[cm]?ts$")
 
 
@@ -80,6 +79,7 @@ def rank(
         weights: the constants.
     """
     items = {item.chunk_id: item for item in fused}
+    words_alone = not any(arm in item.signals for item in fused for arm in SPACES)
     best = max((item.score for item in fused), default=1.0)
     for chunk_id in (*defining, *at_path):
         items.setdefault(chunk_id, Ranked(chunk_id))
@@ -91,10 +91,10 @@ def rank(
         if item.chunk_id in at_path:
             _gain(item, "named_path", best * weights.named_path)
         _gain(item, "path", best * weights.path * _path_share(intent, place.path))
-    _favour_files(present, known, best * weights.file)
-    for item in present:
-        _lose(item, known[item.chunk_id].path, intent, weights)
-    return _spread(_ordered(present), known, weights.same_file)
+        if words_alone:
+            _gain(item, "name", best * weights.name * _name_share(intent, place.symbol))
+        _lose(item, place.path, intent, weights)
+    return _ordered(present)
 
 
 def fold(ranked: Sequence[Ranked], known: Mapping[int, Candidate]) -> dict[int, list[int]]:
@@ -142,48 +142,26 @@ def _path_share(intent: Intent, path: str) -> float:
     )
 
 
+def _name_share(intent: Intent, symbol: str) -> float:
+    """The share of the name's words that the query has: all of `parse_url` for `parses a url`."""
+    parts = {*tokens(symbol.rpartition(".")[2].replace("_", " "))}
+    if not parts:
+        return 0.0
+    return sum(any(_alike(word, part) for word in intent.words) for part in parts) / len(parts)
+
+
 def _alike(word: str, part: str) -> bool:
     """Equal, or one begins the other: `parse` and `parser`."""
     shorter = min(len(word), len(part))
     return word == part or (shorter >= MIN_WORD and word[:shorter] == part[:shorter])
 
 
-def _favour_files(items: list[Ranked], known: Mapping[int, Candidate], gain: float) -> None:
-    """The best chunk of each file gains by what its whole file gathered."""
-    gathered: dict[tuple[str, str], float] = defaultdict(float)
-    best: dict[tuple[str, str], Ranked] = {}
-    for item in _ordered(items):
-        file = _file(known[item.chunk_id])
-        gathered[file] += item.score
-        best.setdefault(file, item)
-    most = max(gathered.values(), default=1.0) or 1.0
-    for file, item in best.items():
-        _gain(item, "file", gain * gathered[file] / most)
-
-
 def _lose(item: Ranked, path: str, intent: Intent, weights: Weights) -> None:
     losses = {
         "tests": weights.tests if not intent.tests and _TESTS.search(path) else 1,
-        "reexports": weights.reexports if _REEXPORTS.search(path) else 1,
         "declarations": weights.declarations if _DECLARATIONS.search(path) else 1,
     }
     for reason, factor in losses.items():
         if factor != 1:
             item.score *= factor
             item.note(reason, factor)
-
-
-def _spread(items: list[Ranked], known: Mapping[int, Candidate], factor: float) -> list[Ranked]:
-    """Each further chunk of a file counts less, so that a list shows several files."""
-    seen: Counter[tuple[str, str]] = Counter()
-    for item in items:
-        file = _file(known[item.chunk_id])
-        if seen[file] and factor != 1:
-            item.score *= factor ** seen[file]
-            item.note("same_file", factor ** seen[file])
-        seen[file] += 1
-    return _ordered(items)
-
-
-def _file(place: Candidate) -> tuple[str, str]:
-    return place.repository, place.path

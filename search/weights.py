@@ -22,23 +22,52 @@ ARMS: Mapping[QueryKind, Mapping[str, float]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Bm25:
+    """Constants of BM25F.
+
+    As they are by default, from Robertson and Zaragoza, "The Probabilistic Relevance Framework:
+    BM25 and Beyond", 2009.
+
+    Attributes:
+        k1: how slowly a word that is repeated stops to count more.
+        b: how much the length of a chunk counts, 0 to 1.
+        fields: how often a word in a name, a signature, a docstring counts, by the weights A, B, C
+            that the lexemes carry; in the body once.
+        variant: how often another spelling of a word counts; 0: not at all.
+    """
+
+    k1: float = 1.2
+    b: float = 0.75
+    fields: Mapping[str, float] = field(default_factory=lambda: {"A": 4.0, "B": 2.0, "C": 2.0})
+    variant: float = 0.0
+
+
+_AS_SPELLED = Bm25()
+BM25: Mapping[QueryKind, Bm25] = {
+    "identifier": _AS_SPELLED,
+    "path": _AS_SPELLED,
+    "error": _AS_SPELLED,
+    # tuned, docs/benchmarks.md: prose tells what a function does, often in the words of its name
+    "natural": Bm25(k1=2.5, b=0.9, fields={"A": 8.0, "B": 2.0, "C": 2.0}, variant=0.5),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Weights:
     """What a hit gains and loses. Gains are shares of the best fused score; losses are factors."""
 
-    # Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and individual
-    # Rank Learning Methods", SIGIR 2009
-    rrf_k: int = 60
+    # the form: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and
+    # individual Rank Learning Methods", SIGIR 2009, with K = 60; here it is tuned
+    rrf_k: int = 10
     arms: Mapping[QueryKind, Mapping[str, float]] = field(default_factory=lambda: ARMS)
     definition: float = 3.0  # semble: the chunk defines the name that is asked for
-    definition_in_prose: float = 0.5  # semble: of it, where the name stands in a sentence
+    definition_in_prose: float = 0.0  # of it, where the name stands in a sentence
     definition_in_own_file: float = 1.5  # semble: more, where the file has the name too
     named_path: float = 3.0  # ours, as for a definition: the path that is asked for
-    path: float = 1.0  # semble: times the share of the query's words that the path has
-    file: float = 0.2  # semble: to the best chunk of the file that gathers the highest scores
+    path: float = 0.75  # tuned: times the share of the query's words that the path has
+    name: float = 0.3  # tuned: times the share of its name's words that the query has
     tests: float = 0.3  # semble: tests, examples, compatibility layers
-    reexports: float = 0.5  # semble: `__init__.py`, which mostly passes names on
     declarations: float = 0.7  # semble: `.d.ts`, which declares what is written elsewhere
-    same_file: float = 0.5  # semble: to the power of the better chunks of the same file
 
 
 DEFAULT = Weights()
@@ -46,10 +75,8 @@ RAW = Weights(
     definition=0,
     named_path=0,
     path=0,
-    file=0,
+    name=0,
     tests=1,
-    reexports=1,
     declarations=1,
-    same_file=1,
 )
 """Fusion alone, to compare with."""

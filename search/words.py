@@ -9,6 +9,7 @@ telling a word is does not depend on the repository that one looks into.
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
@@ -16,18 +17,24 @@ from sqlalchemy import Connection, TextClause, text
 # What ANALYZE did not list is rarer than what it did; idf hardly tells larger numbers apart.
 COUNTED_AT_MOST = 300
 
-# Of the lengths, ANALYZE keeps quantiles: their mean is the mean, near enough.
+# Of the lengths, ANALYZE keeps the commonest with their shares, and quantiles of the others.
 STATISTICS = text("""
 WITH kept AS (
-    SELECT attname, most_common_elems::text::text[] AS words, most_common_elem_freqs AS shares,
-           histogram_bounds::text::float[] AS bounds
-      FROM pg_stats
-     WHERE schemaname = current_schema() AND tablename = 'code_chunks'
-       AND attname IN ('lexemes', 'length'))
+    SELECT * FROM pg_stats
+     WHERE schemaname = current_schema() AND tablename = 'code_chunks'),
+lengths AS (
+    SELECT coalesce((SELECT sum(length * share)
+                       FROM unnest(most_common_vals::text::float[], most_common_freqs)
+                            AS common (length, share)), 0) AS common,
+           coalesce((SELECT sum(share) FROM unnest(most_common_freqs) share), 0) AS share,
+           coalesce((SELECT avg(bound)
+                       FROM unnest(histogram_bounds::text::float[]) bound), 0) AS others
+      FROM kept WHERE attname = 'length')
 SELECT greatest(c.reltuples, 0)::bigint AS chunks,
-       (SELECT avg(bound) FROM kept, unnest(bounds) bound WHERE attname = 'length') AS length,
+       (SELECT common + (1 - share) * others FROM lengths) AS length,
        (SELECT jsonb_object_agg(listed.word, listed.share)
-          FROM kept, unnest(words, shares) listed (word, share)
+          FROM kept, unnest(most_common_elems::text::text[], most_common_elem_freqs)
+               AS listed (word, share)
          WHERE attname = 'lexemes' AND listed.word = ANY(:words)) AS shares
   FROM pg_class c WHERE c.oid = 'code_chunks'::regclass
 """)
@@ -35,37 +42,47 @@ SELECT greatest(c.reltuples, 0)::bigint AS chunks,
 MEASURED = text("SELECT count(*) AS chunks, avg(length)::float AS length FROM code_chunks")
 
 
+Spellings = tuple[str, ...]
+"""A word of the query, and the variants of it that the index holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """The words of a query that the index holds, rarest first.
 
     Attributes:
-        frequencies: in how many chunks each stands.
+        frequencies: in how many chunks each stands, in any of its spellings.
         chunks: in the whole index.
         length: of an average chunk, in words.
     """
 
-    frequencies: dict[str, int]
+    frequencies: dict[Spellings, int]
     chunks: int
     length: float
 
-    def idf(self, word: str) -> float:
+    def idf(self, word: Spellings) -> float:
         """BM25's inverse document frequency, never negative (Lucene's form)."""
         found = self.frequencies[word]
         return math.log(1 + (max(self.chunks, found) - found + 0.5) / (found + 0.5))
 
 
-def known_words(connection: Connection, words: Collection[str]) -> Words:
-    """What the index knows of `words`; those that it does not hold are left out."""
-    kept: Any = connection.execute(STATISTICS, {"words": list(words)}).one()
+def known_words(connection: Connection, words: Collection[Spellings]) -> Words:
+    """What the index knows of `words`; those that it holds in no spelling are left out."""
+    lexemes = list(dict.fromkeys(chain.from_iterable(words)))
+    kept: Any = connection.execute(STATISTICS, {"words": lexemes}).one()
     chunks, length = kept.chunks, kept.length
     if length is None:
         chunks, length = connection.execute(MEASURED).one()
     shares: dict[str, float] = kept.shares or {}
     found = {word: round(share * chunks) for word, share in shares.items()}
-    found |= _counted(connection, [word for word in words if word not in shares])
-    rarest = sorted((word for word in words if found[word]), key=found.__getitem__)
-    return Words({word: found[word] for word in rarest}, max(chunks, 1), max(length or 1.0, 1.0))
+    found |= _counted(connection, [word for word in lexemes if word not in shares])
+    known = {
+        (asked, *filter(found.get, others)): sum(found[one] for one in (asked, *others))
+        for asked, *others in words
+    }
+    rarest = sorted(filter(known.get, known), key=known.__getitem__)
+    frequencies = {word: known[word] for word in rarest}
+    return Words(frequencies, max(chunks, 1), max(length or 1.0, 1.0))
 
 
 def quoted(word: str) -> str:

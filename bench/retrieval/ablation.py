@@ -27,11 +27,9 @@ NEUTRAL: Mapping[str, Any] = {
     "definition_in_own_file": 1.0,
     "named_path": 0.0,
     "path": 0.0,
-    "file": 0.0,
+    "name": 0.0,
     "tests": 1.0,
-    "reexports": 1.0,
     "declarations": 1.0,
-    "same_file": 1.0,
 }
 SPACES: Mapping[str, Sequence[str]] = {
     "no text vectors": ("lexical", "code"),

@@ -7,7 +7,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -18,13 +18,15 @@ from sqlalchemy import Connection, text
 import search
 from bench.retrieval.judge import TOP, Kind, Query, Span
 from bench.retrieval.laboratory import Index
+from schema.model_roles import SPACES
 from search.candidates import Candidate, at_path, candidates, defining
 from search.context import Context
-from search.intent import intent
+from search.intent import Intent, intent
+from search.phrases import put_first, wanted
 from search.query import Arms, Result, Searcher
 from search.rank import Ranked, fold, fuse, rank
 from search.scope import Scope
-from search.weights import Weights
+from search.weights import BM25, Weights
 from tasks.parse import tokens
 
 Hits = list[tuple[int, float]]
@@ -44,11 +46,12 @@ SELECT c.id, p.name || '/' || f.path AS path, c.start_line, c.end_line, c.kind,
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One query: each arm's hits, and the chunks that it names."""
+    """One query: each arm's hits, the chunks that it names, and those that hold what it quotes."""
 
     hits: Mapping[str, Hits]
     named: Sequence[int]
     pathed: Sequence[int]
+    holding: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +97,18 @@ class Recorder(Searcher):
     def _ranked(
         self,
         connection: Connection,
-        query: str,
+        asked: Intent,
         scope: Scope,
         arms: Arms,
         limit: int,  # noqa: ARG002 - the base's signature
         context: Context,  # noqa: ARG002 - as above
     ) -> list[Result]:
-        assert not arms.degraded, arms.degraded
-        asked = intent(query)
+        assert {*arms.hits} == {"lexical", *SPACES}, arms.degraded
         named = defining(connection, scope, asked)
         pathed = at_path(connection, scope, asked)
         ids = {chunk_id for hits in arms.hits.values() for chunk_id, _ in hits}
-        self.known |= candidates(connection, scope, ids | {*named, *pathed})
-        self.last = Recording(arms.hits, named, pathed)
+        self.known |= candidates(connection, scope, ids | {*named, *pathed, *arms.holding})
+        self.last = Recording(arms.hits, named, pathed, arms.holding)
         return []
 
 
@@ -125,6 +127,8 @@ def ranked(
         at_path=asked.pathed,
         weights=weights,
     )
+    if "lexical" in arms:
+        found = put_first(found, asked.holding)
     first = {*islice(fold(found, recordings.known), TOP)}
     return [item for item in found if item.chunk_id in first]
 
@@ -138,7 +142,9 @@ def answers(recordings: Recordings, arms: Sequence[str], weights: Weights) -> li
 
 
 # asked of the same queries for each set of constants
-_understood = lru_cache(maxsize=10_000)(intent)
+@lru_cache(maxsize=10_000)
+def _understood(query: str) -> Intent:
+    return intent(wanted(query).words)
 
 
 def record(index: Index, cache: Path) -> Recordings:
@@ -155,7 +161,7 @@ def record(index: Index, cache: Path) -> Recordings:
 
 def _recipe() -> str:
     """Changes whenever another search may find other chunks."""
-    digest = hashlib.sha256(Path(tokens.__file__).read_bytes())
+    digest = hashlib.sha256(Path(tokens.__file__).read_bytes() + repr(BM25).encode())
     for file in sorted(Path(search.__file__).parent.glob("*.py")):
         if file.name not in UNRECORDED:
             digest.update(file.read_bytes())
@@ -168,10 +174,11 @@ def _record(index: Index) -> dict[str, Any]:
     for query in index.corpus.queries:
         recorder.search(query.text, scope=Scope(), limit=TOP)
         assert recorder.last is not None
-        asked.append([recorder.last.hits, recorder.last.named, recorder.last.pathed])
+        last = recorder.last
+        asked.append([last.hits, last.named, last.pathed, last.holding])
     with index.runtime.database.reading() as connection:
         chunks = [list(row) for row in connection.execute(CHUNKS)]
-    known = [[c.chunk_id, c.repository, c.path, c.code_id, c.kind] for c in recorder.known.values()]
+    known = [list(astuple(known)) for known in recorder.known.values()]
     return {"asked": asked, "known": known, "chunks": chunks}
 
 
@@ -182,10 +189,8 @@ def _read(document: dict[str, Any], queries: Sequence[Query]) -> Recordings:
     return Recordings(
         queries,
         [
-            Recording(
-                {arm: [(i, m) for i, m in hits] for arm, hits in found.items()}, named, pathed
-            )
-            for found, named, pathed in document["asked"]
+            Recording({arm: [(i, m) for i, m in hits] for arm, hits in found.items()}, *chunks)
+            for found, *chunks in document["asked"]
         ],
         {row[0]: Candidate(*row) for row in document["known"]},
         spans,

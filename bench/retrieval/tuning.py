@@ -23,7 +23,7 @@ from search.weights import DEFAULT, Weights
 
 SHARES = (2.0, 1.0)  # of names kept and masked
 MAX_ROUNDS = 6
-PATTERNS = ("_TESTS", "_REEXPORTS", "_DECLARATIONS")
+PATTERNS = ("_TESTS", "_DECLARATIONS")
 SLIGHT = 1e-4  # a smaller gain is none
 
 Change = Callable[[Weights, Any], Weights]
@@ -86,10 +86,7 @@ COORDINATES = (
     _constant("definition_in_prose", 0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0),
     _constant("definition_in_own_file", 1.0, 1.25, 1.5, 2.0),
     _constant("path", 0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5),
-    _constant("file", 0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8),
     _constant("tests", 0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
-    _constant("reexports", 0.3, 0.5, 0.7, 0.85, 1.0),
-    _constant("same_file", 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0),
 )
 
 
