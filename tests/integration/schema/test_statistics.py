@@ -1,4 +1,4 @@
-"""The planner's statistics follow bulk loads at once."""
+"""The planner's statistics and the GIN indexes follow bulk loads at once."""
 
 from sqlalchemy import text
 
@@ -37,3 +37,17 @@ def test_a_table_that_did_not_change_is_left_alone(database: Database) -> None:
         connection.execute(text("SELECT pg_stat_force_next_flush()"))
 
         assert refresh_statistics(connection) == []
+
+
+def test_what_waits_for_a_gin_index_is_sorted_in(database: Database) -> None:
+    """Every search would read all of it; nothing is left for a second call."""
+    waiting = text("SELECT gin_clean_pending_list('gin_of_inputs')")
+    with database.autocommit() as connection:
+        connection.execute(
+            text("CREATE INDEX gin_of_inputs ON embedding_inputs USING gin ((ARRAY[id::integer]))")
+        )
+    load(database)
+
+    with database.autocommit() as connection:
+        refresh_statistics(connection)
+        assert connection.execute(waiting).scalar_one() == 0

@@ -87,15 +87,28 @@ def test_a_file_named_like_the_symbol_is_its_home() -> None:
     )
 
 
-def test_a_name_inside_a_sentence_gains_less() -> None:
-    """There it may be no more than context."""
+def test_a_name_inside_a_sentence_gains_nothing() -> None:
+    """There it is mostly context: the words of the arms tell enough."""
     known = {1: Candidate(1, "r", "a.py", 1, "function")}
 
-    def gain(query: str) -> float:
-        [item] = rank([Ranked(1, 1.0)], intent(query), known, defining=[1])
-        return item.signals["ranking"]["definition"]
+    [item] = rank([Ranked(1, 1.0)], intent("where does load_config look"), known, defining=[1])
 
-    assert gain("where does load_config look") == gain("load_config") / 2
+    assert "ranking" not in item.signals
+
+
+def test_where_words_speak_alone_a_name_they_spell_gains() -> None:
+    """A definition is called what it does; vectors have read the name already."""
+    known = {
+        1: Candidate(1, "r", "a.py", 1, "function", "Url.join_query"),
+        2: Candidate(2, "r", "a.py", 2, "function", "Url.parse_url"),
+    }
+    asked = intent("parses a given url")
+
+    def order(arm: str) -> list[int]:
+        return [i.chunk_id for i in rank(fuse({arm: [(1, 1.0), (2, 1.0)]}), asked, known)]
+
+    assert order("lexical") == [2, 1]
+    assert order("text") == [1, 2]
 
 
 def test_a_path_that_is_asked_for_comes_first() -> None:
@@ -137,15 +150,9 @@ def test_tests_that_are_asked_for_do_not_lose() -> None:
     assert ranked("test zzz", "tests/test_a.py", "src/b.py")[0] == "tests/test_a.py"
 
 
-@pytest.mark.parametrize("path", ["a/__init__.py", "types/a.d.ts"])
-def test_what_only_passes_names_on_stands_behind(path: str) -> None:
+def test_what_only_declares_stands_behind() -> None:
     """The thing itself is elsewhere."""
-    assert ranked("zzz", path, "src/b.py")[0] == "src/b.py"
-
-
-def test_one_file_does_not_fill_the_list() -> None:
-    """Its second best chunk makes room."""
-    assert ranked("zzz", "a.py", "a.py", "b.py") == ["a.py", "b.py", "a.py"]
+    assert ranked("zzz", "types/a.d.ts", "src/b.js")[0] == "src/b.js"
 
 
 def test_raw_weights_leave_the_fused_order() -> None:
@@ -157,11 +164,11 @@ def test_raw_weights_leave_the_fused_order() -> None:
 
 def test_every_loss_is_told() -> None:
     """So that nobody wonders why a hit stands low."""
-    known = {1: Candidate(1, "r", "tests/__init__.py", 1, "function")}
+    known = {1: Candidate(1, "r", "tests/a.d.ts", 1, "function")}
 
     [item] = rank([Ranked(1, 1.0)], intent("zzz"), known)
 
-    assert item.signals["ranking"] == {"file": 0.2, "tests": 0.3, "reexports": 0.5}
+    assert item.signals["ranking"] == {"tests": 0.3, "declarations": 0.7}
 
 
 def test_a_chunk_that_left_the_scope_is_left_out() -> None:
