@@ -107,7 +107,7 @@ def test_a_small_scope_is_read_from_its_own_side(
     many: Pipeline, plans: Plans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its chunks by their files, and each one's vectors."""
-    monkeypatch.setitem(many.runtime.settings.__dict__, "exact_search_chunks", 10_000)
+    monkeypatch.setitem(many.runtime.settings.__dict__, "exact_search_chunks", 1_000_000)
     monkeypatch.setattr(search.lexical, "FAR_LARGER", 0)
 
     Searcher(many.runtime).search(QUERY, scope=Scope(path="package_003/*"))
