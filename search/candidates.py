@@ -78,12 +78,11 @@ def candidates(connection: Connection, scope: Scope, ids: Collection[int]) -> di
 
 def defining(connection: Connection, scope: Scope, intent: Intent) -> list[int]:
     """The chunks that define what the query names, constants last."""
-    found: dict[int, None] = {}
-    for qualified in intent.names:
-        parameters = {"qualified": qualified, "name": qualified.rpartition(".")[2]}
-        rows = connection.execute(DEFINING, scope.parameters() | parameters)
-        found.update(dict.fromkeys(row.id for row in rows))
-    return list(found)
+    if not intent.name:
+        return []
+    parameters = {"qualified": intent.name, "name": intent.name.rpartition(".")[2]}
+    rows = connection.execute(DEFINING, scope.parameters() | parameters)
+    return list(rows.scalars())
 
 
 def at_path(connection: Connection, scope: Scope, intent: Intent) -> list[int]:

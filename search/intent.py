@@ -7,14 +7,11 @@ from search.weights import QueryKind
 from tasks.parse.languages import EXTENSIONS
 from tasks.parse.tokens import tokens
 
-MAX_NAMES = 8
 MIN_WORD = 3  # shorter words stand in too many paths
 
 # src/app.py, app.py:12, src/app.py#L12, src/tasks/
 _PATH = re.compile(r"(?P<path>[\w.@+~/\\-]+?)(?:(?::|#L)(?P<line>\d{1,7})(?::\d+)?)?")
 _NAME = re.compile(r"[^\W\d]\w*(?:(?:\.|::|#|->)[^\W\d]\w*)*(?:\(\))?")
-# a capital inside, an underscore, or parts: what prose does not do (semble's symbol test, narrowed)
-_SPELLED = re.compile(r"\w(?:_|\.|::|#|->)\w|^_|[a-z\d][A-Z]|[A-Z]{2}[a-z]|\(\)$")
 _ERROR = re.compile(
     r"Traceback|\b\w+(?:Error|Exception|Warning)\b\s*:|\b(?:error|fatal|panic|exception)\b\s*:|"
     r"errno|segfault|[Ee]xception in",
@@ -36,7 +33,7 @@ class Intent:
 
     Attributes:
         kind: decides how much each arm says.
-        names: what may be a definition's name, dotted: all of the query, or names in a sentence.
+        name: the query as a definition's name, dotted; "" where it is none.
         path: a path or the end of one, "" where the query is none.
         line: the line of that path, from 1.
         words: its words in lower case, without those that only ask.
@@ -44,7 +41,7 @@ class Intent:
     """
 
     kind: QueryKind
-    names: tuple[str, ...]
+    name: str
     path: str
     line: int
     words: frozenset[str]
@@ -54,8 +51,7 @@ class Intent:
 def intent(query: str) -> Intent:
     """Understands `query`, which is not empty."""
     path, line = _path(query)
-    name = _NAME.fullmatch(query)
-    names = [query] if name else [found for found in _NAME.findall(query) if _SPELLED.search(found)]
+    name = "" if path or not _NAME.fullmatch(query) else _dotted(query)
     kind: QueryKind = "natural"
     if path:
         kind = "path"
@@ -66,7 +62,7 @@ def intent(query: str) -> Intent:
     words = frozenset(w for w in tokens(query) if len(w) >= MIN_WORD and w not in _ASKING)
     return Intent(
         kind,
-        tuple(dict.fromkeys(map(_dotted, names)))[:MAX_NAMES],
+        name,
         path,
         line,
         words,

@@ -79,7 +79,7 @@ def rank(
         weights: the constants.
     """
     items = {item.chunk_id: item for item in fused}
-    words_alone = not any(arm in item.signals for item in fused for arm in SPACES)
+    vectors = any(arm in item.signals for item in fused for arm in SPACES)
     best = max((item.score for item in fused), default=1.0)
     for chunk_id in (*defining, *at_path):
         items.setdefault(chunk_id, Ranked(chunk_id))
@@ -87,11 +87,11 @@ def rank(
     for item in present:
         place = known[item.chunk_id]
         if item.chunk_id in defining:
-            _gain(item, "definition", best * _definition(intent, place, weights))
+            _gain(item, "definition", best * weights.definition)
         if item.chunk_id in at_path:
             _gain(item, "named_path", best * weights.named_path)
         _gain(item, "path", best * weights.path * _path_share(intent, place.path))
-        if words_alone:
+        if intent.kind == "natural" and not vectors:
             _gain(item, "name", best * weights.name * _name_share(intent, place.symbol))
         _lose(item, place.path, intent, weights)
     return _ordered(present)
@@ -115,20 +115,6 @@ def _gain(item: Ranked, reason: str, gain: float) -> None:
     if gain:
         item.score += gain
         item.note(reason, gain)
-
-
-def _definition(intent: Intent, place: Candidate, weights: Weights) -> float:
-    gain = weights.definition
-    if intent.kind not in ("identifier", "path"):
-        gain *= weights.definition_in_prose
-    stem = _folded(PurePosixPath(place.path).stem)
-    if any(_folded(name.rpartition(".")[2]) == stem for name in intent.names):
-        gain *= weights.definition_in_own_file
-    return gain
-
-
-def _folded(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
 
 
 def _path_share(intent: Intent, path: str) -> float:

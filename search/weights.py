@@ -1,7 +1,8 @@
 """Every constant of ranking, in one table, each with its source; apart, so that one can be tried.
 
-Most come from semble 0.7 (MIT), whose ranking lifts plain BM25 from an NDCG@10 of 0.69 to 0.84 on
-63 repositories. They were taken as they are: no set of our own has confirmed them yet.
+*Tuned* is by `python -m bench.retrieval tune` on its TUNE set (docs/benchmarks.md). What semble 0.7
+(MIT) gains by ranking was tried there as well: it halves what a file has beyond its first result,
+lifts files with many results, and definitions that a sentence names. None of that paid, it is gone.
 """
 
 from collections.abc import Mapping
@@ -10,14 +11,16 @@ from typing import Literal
 
 QueryKind = Literal["identifier", "path", "error", "natural"]
 
-_EVEN = {"lexical": 0.5, "text": 0.25, "code": 0.25}
-# names and messages are spelled, not described: semble gives vectors 0.3 for them, else 0.5
+# tuned
+_DESCRIBED = {"lexical": 0.5, "text": 0.2, "code": 0.3}
+_QUOTED = {"lexical": 0.9, "text": 0.04, "code": 0.06}
+# names and paths are spelled, not described: semble gives vectors 0.3 for them
 _SPELLED = {"lexical": 0.7, "text": 0.15, "code": 0.15}
 ARMS: Mapping[QueryKind, Mapping[str, float]] = {
     "identifier": _SPELLED,
     "path": _SPELLED,
-    "error": _SPELLED,
-    "natural": _EVEN,
+    "error": _QUOTED,
+    "natural": _DESCRIBED,
 }
 
 
@@ -57,26 +60,19 @@ class Weights:
     """What a hit gains and loses. Gains are shares of the best fused score; losses are factors."""
 
     # the form: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and
-    # individual Rank Learning Methods", SIGIR 2009, with K = 60; here it is tuned
-    rrf_k: int = 10
+    # individual Rank Learning Methods", SIGIR 2009, there with 60; tuned
+    rrf_k: int = 5
     arms: Mapping[QueryKind, Mapping[str, float]] = field(default_factory=lambda: ARMS)
     definition: float = 3.0  # semble: the chunk defines the name that is asked for
-    definition_in_prose: float = 0.0  # of it, where the name stands in a sentence
-    definition_in_own_file: float = 1.5  # semble: more, where the file has the name too
     named_path: float = 3.0  # ours, as for a definition: the path that is asked for
-    path: float = 0.75  # tuned: times the share of the query's words that the path has
-    name: float = 0.3  # tuned: times the share of its name's words that the query has
-    tests: float = 0.3  # semble: tests, examples, compatibility layers
-    declarations: float = 0.7  # semble: `.d.ts`, which declares what is written elsewhere
+    path: float = 0.5  # tuned: times the share of the query's words that the path has
+    # tuned: times the share of its name's words that the query has; where no vectors speak
+    name: float = 0.1
+    tests: float = 0.3  # semble, and as good as any: tests, examples, compatibility layers
+    # semble: `.d.ts`, which declares what is written elsewhere; not measured, no set has any
+    declarations: float = 0.7
 
 
 DEFAULT = Weights()
-RAW = Weights(
-    definition=0,
-    named_path=0,
-    path=0,
-    name=0,
-    tests=1,
-    declarations=1,
-)
+RAW = Weights(definition=0, named_path=0, path=0, name=0, tests=1, declarations=1)
 """Fusion alone, to compare with."""

@@ -23,8 +23,6 @@ NEUTRAL: Mapping[str, Any] = {
     "rrf_k": 0,  # the reciprocal rank itself
     "arms": dict.fromkeys(DEFAULT.arms, EVEN),
     "definition": 0.0,
-    "definition_in_prose": 0.0,
-    "definition_in_own_file": 1.0,
     "named_path": 0.0,
     "path": 0.0,
     "name": 0.0,

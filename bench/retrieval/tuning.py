@@ -83,8 +83,6 @@ COORDINATES = (
         ),
     ),
     _constant("rrf_k", 2, 5, 10, 20, 40, 60, 100),
-    _constant("definition_in_prose", 0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0),
-    _constant("definition_in_own_file", 1.0, 1.25, 1.5, 2.0),
     _constant("path", 0.0, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5),
     _constant("tests", 0.1, 0.2, 0.3, 0.5, 0.7, 1.0),
 )
