@@ -147,14 +147,14 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A read-only transaction in which every statement sees the same moment."""
-        with self._connection("REPEATABLE READ") as connection, connection.begin():
-            connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self._connection(**options) as connection, connection.begin():
             yield connection
 
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
         """For statements that refuse a transaction: `CREATE INDEX CONCURRENTLY`, `DETACH`."""
-        with self._connection("AUTOCOMMIT") as connection:
+        with self._connection(isolation_level="AUTOCOMMIT") as connection:
             yield connection
 
     @contextmanager
@@ -165,10 +165,11 @@ class Database:
             yield connection
 
     @contextmanager
-    def _connection(self, isolation: Any = "READ COMMITTED") -> Iterator[Connection]:
+    def _connection(self, **options: Any) -> Iterator[Connection]:
         self._pool.open()
+        options = {"isolation_level": "READ COMMITTED"} | options
         with translated(), self._engine.connect() as connection:
-            yield connection.execution_options(isolation_level=isolation)
+            yield connection.execution_options(**options)
 
     def close(self) -> None:
         """Closes every connection."""

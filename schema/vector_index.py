@@ -26,6 +26,13 @@ VALID = text("""
 SELECT i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname = :name
 """)
 
+# one statement, for every search waits for it twice
+PREPARE = text(f"""
+SELECT set_config('hnsw.ef_search', :ef_search, true),
+       set_config('hnsw.iterative_scan', 'relaxed_order', true),
+       ({VALID.text}) AS valid
+""")
+
 
 def index_name(model_id: int, space: str) -> str:
     """The index that holds the vectors of a model in a space."""
@@ -75,6 +82,20 @@ def drop(connection: Connection, model_id: int) -> None:
 def has_index(connection: Connection, model_id: int, space: str) -> bool:
     """True where searches can use an index."""
     return bool(connection.execute(VALID, {"name": index_name(model_id, space)}).scalar())
+
+
+def prepare_scan(connection: Connection, model_id: int, space: str, ef_search: int) -> bool:
+    """The same, and sets up an iterative scan in the transaction of `connection`.
+
+    Args:
+        connection: in a transaction, with which the settings end.
+        model_id: the model whose vectors are searched.
+        space: the space.
+        ef_search: how many candidates the index keeps (`hnsw.ef_search`).
+    """
+    parameters = {"name": index_name(model_id, space), "ef_search": str(ef_search)}
+    found = connection.execute(PREPARE, parameters).one()
+    return bool(found.valid)
 
 
 def dimensions(connection: Connection, model_id: int, space: str) -> int | None:

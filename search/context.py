@@ -6,12 +6,11 @@ and those that stand in the same are one.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, text
 
-if TYPE_CHECKING:
-    from search.query import Result
+from search.results import Result
 
 Context = Literal["chunk", "symbol"]
 
@@ -37,9 +36,7 @@ SELECT a.id, a.blob_id, s.kind, s.name_path, t.source,
 """)
 
 
-def widened(
-    connection: Connection, ids: Sequence[int], results: Sequence["Result"]
-) -> list["Result"]:
+def widened(connection: Connection, ids: Sequence[int], results: Sequence[Result]) -> list[Result]:
     """Each result as the smallest definition around its chunk, in order.
 
     What lies within a better result is part of it: `matched` names the lines of all its chunks.
@@ -73,7 +70,7 @@ def widened(
     return [result for _, result in kept]
 
 
-def _holds(outer: "Result", inner: Row[Any]) -> bool:
+def _holds(outer: Result, inner: Row[Any]) -> bool:
     return outer.start_line <= int(inner.start_line) and int(inner.end_line) <= outer.end_line
 
 

@@ -57,11 +57,15 @@ class _Counts(NamedTuple):
 
 
 def _count(connection: Connection, snapshot: LiveSnapshot) -> _Counts:
-    whole = snapshot.state == "complete" and snapshot.counts["vectors"]["failed"] == 0
-    counts = snapshot.counts if whole else count_snapshot(connection, snapshot.id)
-    row = connection.execute(PARSED, {"id": snapshot.id}).one()
+    if snapshot.state == "complete" and snapshot.counts["vectors"]["failed"] == 0:
+        counts = snapshot.counts
+        parsed = counts["files"]["indexed"]
+        files = parsed + counts["files"]["quarantined"]
+    else:
+        counts = count_snapshot(connection, snapshot.id)
+        files, parsed = connection.execute(PARSED, {"id": snapshot.id}).one()
     vectors = counts["vectors"]
-    return _Counts(row.files, row.parsed, counts["chunks"], vectors["text"], vectors["code"])
+    return _Counts(files, parsed, counts["chunks"], vectors["text"], vectors["code"])
 
 
 def _share(part: int, whole: int) -> float:

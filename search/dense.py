@@ -17,11 +17,6 @@ from search.scope import BLOBS, LIVE, Scope, seen
 from tasks.embed.vectors import Vectors
 
 EF_SEARCH = 100
-# one statement for both; both end with the transaction
-INDEX_SETTINGS = text(f"""
-SELECT set_config('hnsw.ef_search', '{EF_SEARCH}', true),
-       set_config('hnsw.iterative_scan', 'relaxed_order', true)
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +70,10 @@ def search_dense(
         "model": model_id,
         "limit": limit,
     }
-    if chunks <= settings.exact_search_chunks or not vector_index.has_index(
-        connection, model_id, space
+    if chunks <= settings.exact_search_chunks or not vector_index.prepare_scan(
+        connection, model_id, space, EF_SEARCH
     ):
         return _neighbours(connection.execute(EXACT[space], parameters))
-    connection.execute(INDEX_SETTINGS)
     width = len(query)
     if scope.whole:  # then nearly every vector is visible: look first, ask afterwards
         near = connection.execute(_nearest(model_id, space, width), parameters)

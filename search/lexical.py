@@ -17,7 +17,7 @@ from sqlalchemy import Connection, text
 from search.scope import BLOBS, LIVE, Scope, seen
 from search.variants import variants
 from search.weights import BM25, Bm25, QueryKind
-from search.words import Spellings, Words, known_words, quoted
+from search.words import Spellings, Vocabulary, Words, quoted
 from tasks.parse.tokens import tokens
 
 QUERY_WORDS = 32
@@ -70,12 +70,20 @@ class Hit:
 
 
 def search_lexical(
-    connection: Connection, query: str, kind: QueryKind, scope: Scope, limit: int, *, chunks: int
+    connection: Connection,
+    vocabulary: Vocabulary,
+    query: str,
+    kind: QueryKind,
+    scope: Scope,
+    limit: int,
+    *,
+    chunks: int,
 ) -> list[Hit]:
     """The best chunks for the words of `query`, best first.
 
     Args:
         connection: in a transaction.
+        vocabulary: how common words are.
         query: anything.
         kind: of the query; decides the constants, and whether words count in other spellings.
         scope: what may be seen.
@@ -83,7 +91,7 @@ def search_lexical(
         chunks: how many are in scope.
     """
     constants = BM25[kind]
-    words = known_words(connection, _asked(query, constants))
+    words = vocabulary.known(connection, _asked(query, constants))
     if not words.frequencies:
         return []
     telling = _telling(words, chunks)

@@ -8,22 +8,24 @@ from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, Literal
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from config.errors import BadInputError, DegradedError, EncoderUnavailableError
 from schema.model_roles import SPACES, Registered
 from search.candidates import at_path, candidates, defining
 from search.context import Context, widened
 from search.coverage import Coverage, coverage
-from search.dense import Neighbour, search_dense
+from search.dense import search_dense
 from search.freshness import freshness
 from search.intent import Intent, intent
 from search.lexical import search_lexical
-from search.phrases import put_first, search_phrases, wanted
-from search.rank import Ranked, fold, fuse, rank
-from search.scope import LiveSnapshot, Scope, files, live_snapshots, storable
+from search.phrases import Wanted, put_first, search_phrases, wanted
+from search.rank import fold, fuse, rank
+from search.results import Result, results
+from search.scope import LiveSnapshot, Scope, live_snapshots, storable
 from search.shared_vectors import SharedVectors
 from search.weights import DEFAULT, Weights
+from search.words import Vocabulary
 from tasks.embed.models import is_hash
 from tasks.embed.vectors import Vectors
 from tasks.runtime import Runtime
@@ -33,38 +35,8 @@ MAX_LIMIT = 200
 MAX_QUERY_CHARS = 4_000
 DEPTH = 5  # each arm gives this many times the hits that are asked for (semble)
 MIN_DEPTH = 50  # a short list is ranked as well as the top of a long one
-MAX_OTHERS = 10
 SHARED_DEFINITIONS = 3  # so many chunks are looked at for each definition that is asked for
 QUERY_VECTORS = 1_024  # kept, at 1.5 kB each
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A piece of code that answers, and why it stands where it does.
-
-    `also` names up to `MAX_OTHERS` other places of the same code, in forks and copies. `matched` is
-    empty for a chunk; for a definition it has the first and last line of each chunk found in it.
-    """
-
-    repository: str
-    path: str
-    start_line: int
-    end_line: int
-    language: str
-    kind: str
-    symbol: str | None
-    score: float
-    signals: dict[str, Any]
-    content: str
-    also: list[dict[str, str]]
-    matched: list[list[int]] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        """As `mnemo search --json` prints it."""
-        document = asdict(self)
-        if not self.matched:
-            del document["matched"]
-        return document
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,29 +70,6 @@ class Arms:
     degraded: list[str] = field(default_factory=list)
 
 
-# Each chunk at its first place, with the first of all the places that its equals stand at.
-RESULTS = text(f"""
-WITH {files("f.blob_id IN (SELECT blob_id FROM code_chunks WHERE id = ANY(:all_ids))")},
-asked AS (SELECT * FROM unnest(cast(:ids AS bigint[]), cast(:leaders AS bigint[])) a (id, leader)),
-standing AS (
-    SELECT a.leader, files.repository, files.path,
-           row_number() OVER (PARTITION BY a.leader
-                              ORDER BY a.id <> a.leader, files.repository, files.path) AS place
-      FROM asked a JOIN code_chunks c ON c.id = a.id JOIN files ON files.blob_id = c.blob_id)
-SELECT c.id, f.repository, f.path, b.language, c.start_line, c.end_line, c.kind, c.name,
-       c.name_path, c.start_byte, c.end_byte, s.source,
-       (SELECT coalesce(json_agg(json_build_object('repository', o.repository, 'path', o.path)
-                                 ORDER BY o.place), '[]')
-          FROM standing o
-         WHERE o.leader = c.id AND o.place BETWEEN 2 AND 1 + {MAX_OTHERS}) AS also
-  FROM standing f
-  JOIN code_chunks c ON c.id = f.leader
-  JOIN blobs b ON b.id = c.blob_id
-  JOIN blob_sources s ON s.blob_id = c.blob_id
- WHERE f.place = 1
-""")
-
-
 class Searcher:
     """Answers searches over one database; holds the encoders, which are costly to load."""
 
@@ -128,6 +77,7 @@ class Searcher:
         self._runtime = runtime
         self._weights = weights
         self._vectors: OrderedDict[tuple[int, str], Vectors] = OrderedDict()
+        self._vocabulary = Vocabulary()
         self._shared = SharedVectors(runtime.settings, runtime.breakers.cache())
 
     def search(
@@ -157,26 +107,17 @@ class Searcher:
             if len(query) > MAX_QUERY_CHARS:
                 arms.degraded.append(f"only the first {MAX_QUERY_CHARS:,} characters were read")
             if mode in ("hybrid", "lexical"):
-                hits = search_lexical(
-                    connection, asked.words, meant.kind, scope, depth, chunks=covered.chunks
-                )
-                arms.hits["lexical"] = [(hit.chunk_id, hit.score) for hit in hits]
-                arms.holding = search_phrases(connection, asked, scope, depth)
-                if asked.phrases and not arms.holding:
-                    arms.degraded.append(asked.missing())
+                self._by_words(connection, arms, asked, meant, scope, covered, depth)
             for space in SPACES if mode in ("hybrid", "vector") else ():
                 try:
-                    model = self._model(live, space)
-                    near = self._near(connection, asked.words, scope, space, model, covered, depth)
+                    self._by_vectors(
+                        connection, arms, asked.words, scope, space, live, covered, depth
+                    )
                 except DegradedError as exc:
                     if mode == "vector":
                         raise
                     arms.degraded.append(f"{space} vectors were not searched: {exc}")
-                else:
-                    arms.hits[space] = [(hit.chunk_id, hit.distance) for hit in near]
-                    if model is not None:
-                        arms.models[space] = model.name
-            results = self._ranked(connection, meant, scope, arms, limit, context)
+            found = self._ranked(connection, meant, scope, arms, limit, context)
         return Answer(
             query[:MAX_QUERY_CHARS],
             mode,
@@ -184,9 +125,67 @@ class Searcher:
             arms.degraded + _warnings(covered, mode) + _nonsense(arms),
             {snapshot.repository: snapshot.commit for snapshot in live},
             freshness(live, covered),
-            results,
+            found,
             arms.models,
         )
+
+    def _by_words(
+        self,
+        connection: Connection,
+        arms: Arms,
+        asked: Wanted,
+        meant: Intent,
+        scope: Scope,
+        covered: Coverage,
+        depth: int,
+    ) -> None:
+        hits = search_lexical(
+            connection,
+            self._vocabulary,
+            asked.words,
+            meant.kind,
+            scope,
+            depth,
+            chunks=covered.chunks,
+        )
+        arms.hits["lexical"] = [(hit.chunk_id, hit.score) for hit in hits]
+        arms.holding = search_phrases(connection, asked, scope, depth)
+        if asked.phrases and not arms.holding:
+            arms.degraded.append(asked.missing())
+
+    def _by_vectors(
+        self,
+        connection: Connection,
+        arms: Arms,
+        query: str,
+        scope: Scope,
+        space: str,
+        live: list[LiveSnapshot],
+        covered: Coverage,
+        depth: int,
+    ) -> None:
+        """Adds what is near to `query` in `space`.
+
+        Raises:
+            DegradedError: the vectors cannot be searched now.
+        """
+        model = self._model(live, space)
+        arms.hits[space] = []
+        if model is None:
+            return
+        arms.models[space] = model.name
+        if covered.chunks:
+            near = search_dense(
+                connection,
+                self._runtime.settings,
+                scope,
+                space=space,
+                model_id=model.id,
+                query=self._vector(query, model),
+                chunks=covered.chunks,
+                limit=depth,
+            )
+            arms.hits[space] = [(hit.chunk_id, hit.distance) for hit in near]
 
     def _ranked(
         self,
@@ -207,10 +206,10 @@ class Searcher:
         many = limit if context == "chunk" else SHARED_DEFINITIONS * limit
         folded = dict(islice(fold(ranked, known).items(), many))
         ranked = [item for item in ranked if item.chunk_id in folded]
-        results = _results(connection, scope, ranked, folded)
+        found = results(connection, scope, ranked, folded)
         if context == "symbol":
-            results = widened(connection, [item.chunk_id for item in ranked], results)
-        return results[:limit]
+            found = widened(connection, [item.chunk_id for item in ranked], found)
+        return found[:limit]
 
     def _model(self, live: list[LiveSnapshot], space: str) -> Registered | None:
         """The one model whose vectors of `space` the snapshots have; None without snapshots.
@@ -240,29 +239,6 @@ class Searcher:
         self._vectors.move_to_end(key)
         return self._vectors[key]
 
-    def _near(
-        self,
-        connection: Connection,
-        query: str,
-        scope: Scope,
-        space: str,
-        model: Registered | None,
-        covered: Coverage,
-        limit: int,
-    ) -> list[Neighbour]:
-        if not covered.chunks or model is None:
-            return []
-        return search_dense(
-            connection,
-            self._runtime.settings,
-            scope,
-            space=space,
-            model_id=model.id,
-            query=self._vector(query, model),
-            chunks=covered.chunks,
-            limit=limit,
-        )
-
 
 def _warnings(covered: Coverage, mode: Mode) -> list[str]:
     """What makes this answer less than it could be, in words."""
@@ -289,32 +265,3 @@ def _checked(query: str, limit: int) -> str:
     if not 1 <= limit <= MAX_LIMIT:
         raise BadInputError(f"--limit must be between 1 and {MAX_LIMIT}")
     return query
-
-
-def _results(
-    connection: Connection, scope: Scope, ranked: list[Ranked], equals: dict[int, list[int]]
-) -> list[Result]:
-    pairs = [(i, leader) for leader, others in equals.items() for i in (leader, *others)]
-    ids, leaders = [i for i, _ in pairs], [leader for _, leader in pairs]
-    parameters = scope.parameters() | {"ids": ids, "leaders": leaders, "all_ids": ids}
-    rows = {row.id: row for row in connection.execute(RESULTS, parameters)}
-    results = []
-    for item in ranked:
-        row = rows[item.chunk_id]
-        body = row.source.encode()[row.start_byte : row.end_byte].decode(errors="replace")
-        results.append(
-            Result(
-                row.repository,
-                row.path,
-                row.start_line,
-                row.end_line,
-                row.language,
-                row.kind,
-                row.name_path or row.name,
-                round(item.score, 6),
-                item.signals,
-                body,
-                row.also,
-            )
-        )
-    return results

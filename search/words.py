@@ -4,18 +4,23 @@ Kept by PostgreSQL itself: ANALYZE, which the reconciler runs while tables grow,
 common lexemes of a sample; what is not among them is rare and quickly counted. So nothing of it has
 to be maintained, locked or repaired, and re-indexing cannot put it out of step. Fleet-wide: how
 telling a word is does not depend on the repository that one looks into.
+
+A process that answers many searches asks once a minute. Only that nothing holds a word is never
+kept, for what was indexed this instant must be found.
 """
 
 import math
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 from sqlalchemy import Connection, TextClause, text
 
 # What ANALYZE did not list is rarer than what it did; idf hardly tells larger numbers apart.
 COUNTED_AT_MOST = 300
+FRESH_SECONDS = 60.0
+KEPT_COUNTS = 10_000
 
 # Of the lengths, ANALYZE keeps the commonest with their shares, and quantiles of the others.
 STATISTICS = text("""
@@ -32,10 +37,10 @@ lengths AS (
       FROM kept WHERE attname = 'length')
 SELECT greatest(c.reltuples, 0)::bigint AS chunks,
        (SELECT common + (1 - share) * others FROM lengths) AS length,
-       (SELECT jsonb_object_agg(listed.word, listed.share)
+       (SELECT jsonb_object_agg(word, share)
           FROM kept, unnest(most_common_elems::text::text[], most_common_elem_freqs)
                AS listed (word, share)
-         WHERE attname = 'lexemes' AND listed.word = ANY(:words)) AS shares
+         WHERE attname = 'lexemes' AND word IS NOT NULL) AS shares
   FROM pg_class c WHERE c.oid = 'code_chunks'::regclass
 """)
 # Before there are statistics the table is small.
@@ -66,23 +71,52 @@ class Words:
         return math.log(1 + (max(self.chunks, found) - found + 0.5) / (found + 0.5))
 
 
-def known_words(connection: Connection, words: Collection[Spellings]) -> Words:
-    """What the index knows of `words`; those that it holds in no spelling are left out."""
-    lexemes = list(dict.fromkeys(chain.from_iterable(words)))
-    kept: Any = connection.execute(STATISTICS, {"words": lexemes}).one()
-    chunks, length = kept.chunks, kept.length
-    if length is None:
-        chunks, length = connection.execute(MEASURED).one()
-    shares: dict[str, float] = kept.shares or {}
-    found = {word: round(share * chunks) for word, share in shares.items()}
-    found |= _counted(connection, [word for word in lexemes if word not in shares])
-    known = {
-        (asked, *filter(found.get, others)): sum(found[one] for one in (asked, *others))
-        for asked, *others in words
-    }
-    rarest = sorted(filter(known.get, known), key=known.__getitem__)
-    frequencies = {word: known[word] for word in rarest}
-    return Words(frequencies, max(chunks, 1), max(length or 1.0, 1.0))
+class Vocabulary:
+    """What the index knows of words. For any number of threads."""
+
+    def __init__(self) -> None:
+        self._kept = _Statistics(0, None, {})
+        self._asked = -math.inf
+
+    def known(self, connection: Connection, words: Collection[Spellings]) -> Words:
+        """`words` as far as the index holds them in some spelling."""
+        kept = self._statistics(connection)
+        chunks, length = kept.chunks, kept.length
+        if length is None:
+            chunks, length = connection.execute(MEASURED).one()
+        lexemes = dict.fromkeys(chain.from_iterable(words))
+        found = {word: kept.counts[word] for word in lexemes if word in kept.counts}
+        counted = _counted(connection, [word for word in lexemes if word not in found])
+        kept.keep(counted)
+        found |= counted
+        known = {
+            (asked, *filter(found.get, others)): sum(found[one] for one in (asked, *others))
+            for asked, *others in words
+        }
+        rarest = sorted(filter(known.get, known), key=known.__getitem__)
+        frequencies = {word: known[word] for word in rarest}
+        return Words(frequencies, max(chunks, 1), max(length or 1.0, 1.0))
+
+    def _statistics(self, connection: Connection) -> "_Statistics":
+        if time.monotonic() - self._asked > FRESH_SECONDS or self._kept.length is None:
+            row = connection.execute(STATISTICS).one()
+            shares: dict[str, float] = row.shares or {}
+            counts = {word: round(share * row.chunks) for word, share in shares.items()}
+            self._kept, self._asked = _Statistics(row.chunks, row.length, counts), time.monotonic()
+        return self._kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Statistics:
+    """What ANALYZE found, and the words that were counted since. `length` None: it never ran."""
+
+    chunks: int
+    length: float | None
+    counts: dict[str, int]
+
+    def keep(self, counted: Mapping[str, int]) -> None:
+        if self.length is not None and len(self.counts) < KEPT_COUNTS:
+            self.counts.update({word: found for word, found in counted.items() if found})
 
 
 def quoted(word: str) -> str:

@@ -23,8 +23,9 @@ from search.candidates import Candidate, at_path, candidates, defining
 from search.context import Context
 from search.intent import Intent, intent
 from search.phrases import put_first, wanted
-from search.query import Arms, Result, Searcher
+from search.query import Arms, Searcher
 from search.rank import Ranked, fold, fuse, rank
+from search.results import Result
 from search.scope import Scope
 from search.weights import BM25, Weights
 from tasks.parse import tokens

@@ -13,7 +13,8 @@ from mnemolite.freshness import say_freshness
 from mnemolite.output import line, print_json, say
 from mnemolite.session import open_runtime
 from search.context import Context
-from search.query import Answer, Mode, Result, Searcher
+from search.query import Answer, Mode, Searcher
+from search.results import Result
 from search.scope import Scope
 
 SNIPPET_LINES = 8

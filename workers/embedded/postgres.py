@@ -1,5 +1,6 @@
 """The embedded PostgreSQL server."""
 
+import os
 import re
 import signal
 from collections.abc import Iterable
@@ -19,8 +20,6 @@ from workers.embedded.server import Readiness, Server
 PARAMETERS = {
     "listen_addresses": LOOPBACK,
     "unix_socket_directories": "",  # their paths may be no longer than some 100 bytes
-    # sized for a laptop that also runs encoders
-    "shared_buffers": "256MB",
     "work_mem": "16MB",
     "maintenance_work_mem": "512MB",  # an HNSW index is built in memory or very slowly
     "random_page_cost": "1.1",
@@ -40,6 +39,7 @@ PARAMETERS = {
     "log_checkpoints": "off",
     "log_line_prefix": "%m [%p] ",
 }
+LEAST_BUFFERS, MOST_BUFFERS = 128, 1024
 STATISTICS = "pg_stat_statements"
 
 SHARED_MEMORY_IN_USE = "pre-existing shared memory block"
@@ -89,7 +89,12 @@ class PostgresServer(Server):
         )
 
     def _command(self, port: int) -> list[str | Path]:
-        parameters = {"port": str(port), "cluster_name": self._cluster.title, **PARAMETERS}
+        parameters = {
+            "port": str(port),
+            "cluster_name": self._cluster.title,
+            "shared_buffers": f"{_shared_buffers()}MB",
+            **PARAMETERS,
+        }
         if self._cluster.binaries.has_library(STATISTICS):
             parameters["shared_preload_libraries"] = STATISTICS
         options = [f"--{name}={value}" for name, value in parameters.items()]
@@ -111,3 +116,12 @@ class PostgresServer(Server):
         log.info("embedded.stragglers", server=self.name)
         self._cluster.end_stragglers()
         return True
+
+
+def _shared_buffers() -> int:
+    """MiB for PostgreSQL's own cache: a sixteenth of the memory, for the encoders need the rest.
+
+    Searches of some hundred thousand chunks are quick only while index and chunks are in it.
+    """
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(LEAST_BUFFERS, min(MOST_BUFFERS, memory // 16 >> 20))

@@ -10,7 +10,7 @@ from schema.statistics import refresh_statistics
 from search.lexical import Hit, search_lexical
 from search.scope import Scope
 from search.weights import BM25, QueryKind
-from search.words import Words
+from search.words import Vocabulary, Words
 from tests.harness import Pipeline
 
 IndexFiles = Callable[[str, dict[str, str]], None]
@@ -56,7 +56,9 @@ def hits(
     """What the arm finds."""
     many = chunks(pipeline) if count is None else count
     with pipeline.runtime.database.reading() as connection:
-        return search_lexical(connection, query, kind, scope or Scope(), limit, chunks=many)
+        return search_lexical(
+            connection, Vocabulary(), query, kind, scope or Scope(), limit, chunks=many
+        )
 
 
 def paths(pipeline: Pipeline, found: Sequence[Hit]) -> list[str]:

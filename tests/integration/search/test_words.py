@@ -1,15 +1,23 @@
 """How common words are in the index, before there are statistics and with them."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
-from search.words import Words, known_words
+from search.words import Spellings, Vocabulary, Words
 from tests.harness import Pipeline
 
 FILES = 300
-WORDS = [("common",), ("third",), ("lonely",), ("absent",), ("third", "lonely", "missing")]
+WORDS: Sequence[Spellings] = [
+    ("common",),
+    ("third",),
+    ("lonely",),
+    ("absent",),
+    ("third", "lonely", "missing"),
+]
 IndexFiles = Callable[[str, dict[str, str]], None]
 
 
@@ -26,10 +34,26 @@ def many(shared_pipeline: Pipeline, index_files: IndexFiles) -> Pipeline:
     return shared_pipeline
 
 
-def ask(pipeline: Pipeline) -> Words:
+@pytest.fixture
+def statements(many: Pipeline) -> Iterator[list[str]]:
+    """The statements of this test."""
+    found: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        found.append(statement)
+
+    engine = many.runtime.database._engine
+    event.listen(engine, "before_cursor_execute", note)
+    yield found
+    event.remove(engine, "before_cursor_execute", note)
+
+
+def ask(
+    pipeline: Pipeline, vocabulary: Vocabulary | None = None, words: Sequence[Spellings] = WORDS
+) -> Words:
     """What is known of the words."""
     with pipeline.runtime.database.reading() as connection:
-        return known_words(connection, WORDS)
+        return (vocabulary or Vocabulary()).known(connection, words)
 
 
 @pytest.mark.parametrize("analyzed", [False, True])
@@ -56,6 +80,28 @@ def test_the_length_of_an_average_chunk_is_estimated(many: Pipeline) -> None:
     many.sql("ANALYZE code_chunks")
 
     assert ask(many).length == pytest.approx(measured, rel=0.05)
+
+
+def test_what_is_known_is_not_asked_for_again(many: Pipeline, statements: list[str]) -> None:
+    """Within a minute."""
+    many.sql("ANALYZE code_chunks")
+    vocabulary = Vocabulary()
+    first = ask(many, vocabulary, [("common",), ("lonely",)])
+    statements.clear()
+
+    assert ask(many, vocabulary, [("common",), ("lonely",)]) == first
+    assert statements == []
+
+
+def test_a_word_that_just_came_is_known_at_once(many: Pipeline, index_files: IndexFiles) -> None:
+    """That nothing held it is not kept in mind."""
+    many.sql("ANALYZE code_chunks")
+    vocabulary = Vocabulary()
+    assert not ask(many, vocabulary, [("newcomer",)]).frequencies
+
+    index_files("more", {"new.py": "newcomer = 1"})
+
+    assert ask(many, vocabulary, [("newcomer",)]).frequencies == {("newcomer",): 1}
 
 
 def test_a_rare_word_tells_more() -> None:
