@@ -50,7 +50,7 @@ down: setup ## stop them
 	@$(BIN)/mnemo down
 
 test: setup-dev ## run every test
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n logical --maxprocesses 4 --dist loadfile
 
 chaos: setup-dev ## break everything, for about half an hour (docs/reliability.md)
 	@$(BIN)/pytest --hypothesis-profile=thorough tests/integration/schema/test_ledger_properties.py \

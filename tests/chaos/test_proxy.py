@@ -84,8 +84,8 @@ def test_reset_peer_resets(proxy: Proxy) -> None:
     """The caller is told, not left waiting."""
     proxy.toxics = Toxics(reset_peer=True)
 
-    with pytest.raises(ConnectionResetError):
-        ask(proxy, HELLO)
+    with connected(proxy) as line, pytest.raises(ConnectionResetError):
+        line.recv(1)
 
 
 def test_timeout_closes_after_a_while(proxy: Proxy) -> None:
