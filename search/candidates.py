@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from search.intent import Intent
-from search.scope import Scope, files, like_escaped
+from search.scope import LIVE, Scope, files, like_escaped, places
 
 MAX_NAMED = 50
 
@@ -36,12 +36,11 @@ class Candidate:
 
 
 FACTS = text(f"""
-WITH {files("f.blob_id IN (SELECT blob_id FROM code_chunks WHERE id = ANY(:ids))")}
-SELECT DISTINCT ON (c.id) c.id AS chunk_id, files.repository, files.path, c.code_id, c.kind,
+WITH {LIVE}
+SELECT c.id AS chunk_id, place.repository, place.path, c.code_id, c.kind,
        coalesce(nullif(c.name_path, ''), c.name, '') AS symbol
-  FROM code_chunks c JOIN files ON files.blob_id = c.blob_id
+  FROM code_chunks c, LATERAL {places("c.blob_id", 1)} AS place
  WHERE c.id = ANY(:ids)
- ORDER BY c.id, files.repository, files.path
 """)
 
 # The chunk in which a definition begins. A constant is rarely what a name is asked for.

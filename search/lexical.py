@@ -9,6 +9,7 @@ PostgreSQL; and the best of them are scored exactly, word by word and field by f
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, combinations
 from typing import Any
 
@@ -21,11 +22,14 @@ from search.words import Spellings, Vocabulary, Words, quoted
 from tasks.parse.tokens import tokens
 
 QUERY_WORDS = 32
-TELLING_WORDS = 8  # of the rarest; more would make too many combinations and tell little
+TELLING_WORDS = 6  # of the rarest; more would make too many combinations and tell little
 EVERYWHERE = 0.1  # a word in more chunks than this share tells nothing beside a rarer one
-AFFORDABLE = 1_000  # chunks to be ordered roughly, by estimate
+AFFORDABLE = 500  # chunks to be ordered roughly, by estimate
 COMPANY = 5.0  # words of one query stand together so much more often than by chance
 WIDER = 10.0  # as many chunks at the next try
+# Where all words of a query are common, so many chunks with any of them are as good as all. In a
+# part of the index they need not be: there all are ordered.
+MOST = 5_000
 EXACT_TIMES = 3  # so many times the hits that are asked for are scored exactly
 NARROW = 20_000  # a scope with fewer chunks, in a far larger index, is read from its own side
 FAR_LARGER = 4
@@ -46,8 +50,10 @@ EXACTLY = (
 SCORE = text(f"""
 WITH {LIVE},
 rough AS MATERIALIZED (
-    SELECT c.id, c.blob_id FROM code_chunks c
-     WHERE c.lexemes @@ cast(:wanted AS tsquery) ORDER BY {ROUGHLY}),
+    SELECT c.id, c.blob_id
+      FROM (SELECT id, blob_id, lexemes FROM code_chunks
+             WHERE lexemes @@ cast(:wanted AS tsquery) LIMIT cast(:most AS bigint)) c
+     ORDER BY {ROUGHLY}),
 best AS MATERIALIZED (
     SELECT rough.id FROM rough, LATERAL {seen("rough.blob_id")} LIMIT :exact)
 {EXACTLY}
@@ -96,7 +102,8 @@ def search_lexical(
         return []
     telling = _telling(words, chunks)
     narrow = chunks <= NARROW and chunks * FAR_LARGER < words.chunks
-    parameters = scope.parameters() | _rough(telling) | {"exact": EXACT_TIMES * limit}
+    parameters = scope.parameters() | _rough(telling)
+    parameters |= {"exact": EXACT_TIMES * limit, "most": MOST if scope.whole else None}
     scores: dict[int, float] = {}
     for least in _levels(words, telling, 0 if narrow else chunks):
         parameters["wanted"] = _any_of(telling, least)
@@ -126,23 +133,29 @@ def _bm25f(words: Words, lexemes: str, length: int, constants: Bm25) -> float:
     """The score of a chunk from its tsvector as text, `'name':1A,7 'other':2`."""
     norm = constants.k1 * (1 - constants.b + constants.b * length / words.length)
     score = 0.0
-    for word in words.frequencies:
-        asked, *others = word
-        frequency = _frequency(lexemes, asked, constants)
-        for other in others:
-            frequency += constants.variant * _frequency(lexemes, other, constants)
-        score += words.idf(word) * frequency * (constants.k1 + 1) / (frequency + norm)
+    for word, idf in words.idfs.items():
+        frequency, share = 0.0, 1.0
+        for spelling in word:
+            key = _key(spelling)
+            start = lexemes.find(key)
+            if start >= 0:
+                frequency += share * _weighted(lexemes, start + len(key), constants.fields)
+            share = constants.variant
+        if frequency:
+            score += idf * frequency * (constants.k1 + 1) / (frequency + norm)
     return score
 
 
-def _frequency(lexemes: str, word: str, constants: Bm25) -> float:
-    """How often, each time weighted by its field: `1A,7` is once in a name, once in the body."""
-    key = f"{quoted(word)}:"
-    start = lexemes.find(key)
-    if start < 0:
-        return 0.0
-    positions = lexemes[start + len(key) :].partition(" ")[0]
-    return sum(constants.fields.get(position[-1], 1.0) for position in positions.split(","))
+def _weighted(lexemes: str, start: int, fields: Mapping[str, float]) -> float:
+    """The positions from `start`, each counted by its field: `1A,7` is in a name, and a body."""
+    end = lexemes.find(" ", start)
+    positions = lexemes[start : end if end > 0 else None].split(",")
+    return sum([fields.get(position[-1], 1.0) for position in positions])
+
+
+@lru_cache(maxsize=4_096)
+def _key(word: str) -> str:
+    return f"{quoted(word)}:"
 
 
 def _telling(words: Words, chunks: int) -> dict[Spellings, float]:
@@ -150,7 +163,7 @@ def _telling(words: Words, chunks: int) -> dict[Spellings, float]:
     rarest = list(words.frequencies)[:TELLING_WORDS]
     rare = [word for word in rarest if words.frequencies[word] <= EVERYWHERE * words.chunks]
     chosen = rarest if chunks <= AFFORDABLE else rare or rarest[:1]
-    return {word: words.idf(word) for word in chosen}
+    return {word: words.idfs[word] for word in chosen}
 
 
 def _rough(telling: Mapping[Spellings, float]) -> dict[str, Any]:

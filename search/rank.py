@@ -7,6 +7,7 @@ it; tests and mere declarations lose. Pure; no database.
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from schema.model_roles import SPACES
@@ -121,11 +122,17 @@ def _path_share(intent: Intent, path: str) -> float:
     """The share of the query's words that the end of the path has."""
     if not intent.words:
         return 0.0
-    pure = PurePosixPath(path)
-    parts = set(tokens(" ".join((*pure.parts[:-1][-PATH_FOLDERS:], pure.stem)).replace("-", " ")))
+    parts = _path_words(path)
     return sum(any(_alike(word, part) for part in parts) for word in intent.words) / len(
         intent.words
     )
+
+
+@lru_cache(maxsize=4_096)
+def _path_words(path: str) -> frozenset[str]:
+    pure = PurePosixPath(path)
+    end = " ".join((*pure.parts[:-1][-PATH_FOLDERS:], pure.stem))
+    return frozenset(tokens(end.replace("-", " ")))
 
 
 def _name_share(intent: Intent, symbol: str) -> float:

@@ -1,12 +1,13 @@
 """What is shown of the chunks that a search has chosen: place, code, and where else it stands."""
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from search.rank import Ranked
-from search.scope import Scope, files
+from search.scope import LIVE, Scope, places
 
 MAX_OTHERS = 10
 
@@ -40,26 +41,24 @@ class Result:
         return document
 
 
-# Each chunk at its first place, with the first of all the places that its equals stand at.
-RESULTS = text(f"""
-WITH {files("f.blob_id IN (SELECT blob_id FROM code_chunks WHERE id = ANY(:all_ids))")},
-asked AS (SELECT * FROM unnest(cast(:ids AS bigint[]), cast(:leaders AS bigint[])) a (id, leader)),
-standing AS (
-    SELECT a.leader, files.repository, files.path,
-           row_number() OVER (PARTITION BY a.leader
-                              ORDER BY a.id <> a.leader, files.repository, files.path) AS place
-      FROM asked a JOIN code_chunks c ON c.id = a.id JOIN files ON files.blob_id = c.blob_id)
-SELECT c.id, f.repository, f.path, b.language, c.start_line, c.end_line, c.kind, c.name,
-       c.name_path, c.start_byte, c.end_byte, s.source,
-       (SELECT coalesce(json_agg(json_build_object('repository', o.repository, 'path', o.path)
-                                 ORDER BY o.place), '[]')
-          FROM standing o
-         WHERE o.leader = c.id AND o.place BETWEEN 2 AND 1 + {MAX_OTHERS}) AS also
-  FROM standing f
-  JOIN code_chunks c ON c.id = f.leader
+# Of each chunk the first of all the places that it and its equals stand at, its own before theirs.
+PLACES = text(f"""
+WITH {LIVE}
+SELECT a.leader, place.repository, place.path
+  FROM unnest(cast(:ids AS bigint[]), cast(:leaders AS bigint[])) AS a (id, leader)
+  JOIN code_chunks c ON c.id = a.id, LATERAL {places("c.blob_id", 1 + MAX_OTHERS)} AS place
+ ORDER BY a.leader, a.id <> a.leader, place.repository, place.path
+""")
+# bytes, because a chunk of one very long line may end inside of a character
+CODE = text("""
+SELECT c.id, b.language, c.start_line, c.end_line, c.kind,
+       coalesce(nullif(c.name_path, ''), c.name) AS symbol,
+       substring(convert_to(s.source, 'UTF8') FROM c.start_byte + 1
+                 FOR c.end_byte - c.start_byte) AS code
+  FROM code_chunks c
   JOIN blobs b ON b.id = c.blob_id
   JOIN blob_sources s ON s.blob_id = c.blob_id
- WHERE f.place = 1
+ WHERE c.id = ANY(:ids)
 """)
 
 
@@ -76,25 +75,26 @@ def results(
     """
     pairs = [(i, leader) for leader, others in equals.items() for i in (leader, *others)]
     ids, leaders = [i for i, _ in pairs], [leader for _, leader in pairs]
-    parameters = scope.parameters() | {"ids": ids, "leaders": leaders, "all_ids": ids}
-    rows = {row.id: row for row in connection.execute(RESULTS, parameters)}
-    found = []
-    for item in ranked:
-        row = rows[item.chunk_id]
-        body = row.source.encode()[row.start_byte : row.end_byte].decode(errors="replace")
-        found.append(
-            Result(
-                row.repository,
-                row.path,
-                row.start_line,
-                row.end_line,
-                row.language,
-                row.kind,
-                row.name_path or row.name,
-                round(item.score, 6),
-                item.signals,
-                body,
-                row.also,
-            )
-        )
-    return found
+    standing: defaultdict[int, list[dict[str, str]]] = defaultdict(list)
+    for row in connection.execute(PLACES, scope.parameters() | {"ids": ids, "leaders": leaders}):
+        standing[row.leader].append({"repository": row.repository, "path": row.path})
+    shown = connection.execute(CODE, {"ids": list(equals)})
+    code = {row.id: row for row in shown}
+    return [_result(item, code[item.chunk_id], standing[item.chunk_id]) for item in ranked]
+
+
+def _result(item: Ranked, row: Row[Any], places: list[dict[str, str]]) -> Result:
+    here, *others = places
+    return Result(
+        here["repository"],
+        here["path"],
+        row.start_line,
+        row.end_line,
+        row.language,
+        row.kind,
+        row.symbol,
+        round(item.score, 6),
+        item.signals,
+        bytes(row.code).decode(errors="replace"),
+        others[:MAX_OTHERS],
+    )

@@ -106,12 +106,14 @@ files AS MATERIALIZED (
 FILES = files()
 
 # The same the other way round: from a blob to its files in scope, and all blobs in scope.
-_IN_SCOPE = """
-  FROM snapshot_files f
- WHERE f.snapshot_id IN (SELECT id FROM live)
+_WANTED = """
    AND (cast(:path AS text) IS NULL OR f.path LIKE :path OR '/' || f.path LIKE '%/' || :path)
    AND (cast(:language AS text) IS NULL
         OR (SELECT b.language FROM blobs b WHERE b.id = f.blob_id) = :language)
+"""
+_IN_SCOPE = f"""
+  FROM snapshot_files f
+ WHERE f.snapshot_id IN (SELECT id FROM live) {_WANTED}
 """
 BLOBS = f"SELECT DISTINCT f.blob_id {_IN_SCOPE} AND f.blob_id IS NOT NULL"
 """Every blob in scope. Needs `LIVE`."""
@@ -123,6 +125,15 @@ def seen(blob: str) -> str:
     To be joined LATERAL, for few blobs of many: LIMIT keeps PostgreSQL from asking for all of them.
     """
     return f"(SELECT 1 AS seen {_IN_SCOPE} AND f.blob_id = {blob} LIMIT 1)"
+
+
+def places(blob: str, limit: int) -> str:
+    """The first files in scope that hold the blob: repository and path. LATERAL, needs `LIVE`."""
+    return f"""(
+SELECT live.repository, f.path
+  FROM snapshot_files f JOIN live ON live.id = f.snapshot_id
+ WHERE f.blob_id = {blob} {_WANTED}
+ ORDER BY live.repository, f.path LIMIT {limit})"""
 
 
 def live_snapshots(connection: Connection, scope: Scope) -> list[LiveSnapshot]:

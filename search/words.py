@@ -13,11 +13,13 @@ import math
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 
 from sqlalchemy import Connection, TextClause, text
 
-# What ANALYZE did not list is rarer than what it did; idf hardly tells larger numbers apart.
+# What ANALYZE did not list is rarer than what it did: more is not counted, but taken for as common
+# as the rarest word of the list.
 COUNTED_AT_MOST = 300
 FRESH_SECONDS = 60.0
 KEPT_COUNTS = 10_000
@@ -51,7 +53,7 @@ Spellings = tuple[str, ...]
 """A word of the query, and the variants of it that the index holds."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Words:
     """The words of a query that the index holds, rarest first.
 
@@ -65,17 +67,20 @@ class Words:
     chunks: int
     length: float
 
-    def idf(self, word: Spellings) -> float:
-        """BM25's inverse document frequency, never negative (Lucene's form)."""
-        found = self.frequencies[word]
-        return math.log(1 + (max(self.chunks, found) - found + 0.5) / (found + 0.5))
+    @cached_property
+    def idfs(self) -> dict[Spellings, float]:
+        """BM25's inverse document frequency of each, never negative (Lucene's form)."""
+        return {
+            word: math.log(1 + (max(self.chunks, found) - found + 0.5) / (found + 0.5))
+            for word, found in self.frequencies.items()
+        }
 
 
 class Vocabulary:
     """What the index knows of words. For any number of threads."""
 
     def __init__(self) -> None:
-        self._kept = _Statistics(0, None, {})
+        self._kept = _Statistics(0, None, {}, 0)
         self._asked = -math.inf
 
     def known(self, connection: Connection, words: Collection[Spellings]) -> Words:
@@ -87,6 +92,10 @@ class Vocabulary:
         lexemes = dict.fromkeys(chain.from_iterable(words))
         found = {word: kept.counts[word] for word in lexemes if word in kept.counts}
         counted = _counted(connection, [word for word in lexemes if word not in found])
+        counted = {
+            word: max(number, kept.unlisted) if number == COUNTED_AT_MOST else number
+            for word, number in counted.items()
+        }
         kept.keep(counted)
         found |= counted
         known = {
@@ -102,17 +111,27 @@ class Vocabulary:
             row = connection.execute(STATISTICS).one()
             shares: dict[str, float] = row.shares or {}
             counts = {word: round(share * row.chunks) for word, share in shares.items()}
-            self._kept, self._asked = _Statistics(row.chunks, row.length, counts), time.monotonic()
+            unlisted = min(counts.values(), default=0)
+            self._kept = _Statistics(row.chunks, row.length, counts, unlisted)
+            self._asked = time.monotonic()
         return self._kept
 
 
 @dataclass(frozen=True, slots=True)
 class _Statistics:
-    """What ANALYZE found, and the words that were counted since. `length` None: it never ran."""
+    """What ANALYZE found, and the words that were counted since.
+
+    Attributes:
+        chunks: in the whole index.
+        length: of an average chunk; None: it never ran.
+        counts: chunks by word.
+        unlisted: how many chunks have a word that it did not list, at the most.
+    """
 
     chunks: int
     length: float | None
     counts: dict[str, int]
+    unlisted: int
 
     def keep(self, counted: Mapping[str, int]) -> None:
         if self.length is not None and len(self.counts) < KEPT_COUNTS:

@@ -83,7 +83,7 @@ def test_scores_are_bm25f(index: Pipeline) -> None:
         assert found is not None
         weights = [constants.fields.get(position[-1], 1.0) for position in found[1].split(",")]
         norm = constants.k1 * (1 - constants.b + constants.b * row.length / average)
-        idf = Words({("settings",): 2}, total, average).idf(("settings",))
+        idf = Words({("settings",): 2}, total, average).idfs[("settings",)]
         wanted = idf * sum(weights) * (constants.k1 + 1) / (sum(weights) + norm)
         assert hit.score == pytest.approx(wanted, rel=0.1)  # the average length is estimated
 
@@ -147,6 +147,16 @@ def test_a_word_that_stands_nearly_everywhere_is_looked_for_only_alone(
 
     assert {*paths(index, hits(index, "settings filler"))} == {"a.py", "b.py"}
     assert len(hits(index, "filler", limit=50)) == 50
+
+
+def test_of_what_stands_everywhere_some_is_as_good_as_all(
+    index: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But not in a part of the index, which may hold none of them."""
+    monkeypatch.setattr(search.lexical, "MOST", 10)
+
+    assert len(hits(index, "filler")) == 10
+    assert len(hits(index, "filler", scope=Scope(repository="large"))) == 50
 
 
 def test_a_small_scope_in_a_large_index_is_read_from_its_own_side(

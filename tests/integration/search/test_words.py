@@ -108,10 +108,10 @@ def test_a_rare_word_tells_more() -> None:
     """The value is Lucene's; a word in every chunk still counts for something."""
     words = Words({("rare",): 1, ("common",): 99}, chunks=99, length=10.0)
 
-    assert words.idf(("rare",)) == pytest.approx(math.log(1 + 98.5 / 1.5))
-    assert 0 < words.idf(("common",)) < 0.01
+    assert words.idfs[("rare",)] == pytest.approx(math.log(1 + 98.5 / 1.5))
+    assert 0 < words.idfs[("common",)] < 0.01
 
 
 def test_more_hits_than_chunks_are_no_error() -> None:
     """Statistics may be older than the table."""
-    assert Words({("word",): 50}, chunks=10, length=1.0).idf(("word",)) > 0
+    assert Words({("word",): 50}, chunks=10, length=1.0).idfs[("word",)] > 0
