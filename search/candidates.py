@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from search.intent import Intent
-from search.scope import LIVE, Scope, files, like_escaped, places
+from search.scope import LIVE, Scope, files, like_escaped, places, seen
 
 MAX_NAMED = 50
 
@@ -43,21 +43,26 @@ SELECT c.id AS chunk_id, place.repository, place.path, c.code_id, c.kind,
  WHERE c.id = ANY(:ids)
 """)
 
-# The chunk in which a definition begins. A constant is rarely what a name is asked for.
+_QUALIFIED = """
+:qualified = :name OR right(
+    '.' || replace(regexp_replace(f.path, '(/__init__)?\\.[^./]*$', ''), '/', '.')
+        || '.' || named.name_path, length(:qualified) + 1) = '.' || :qualified
+"""
+# The chunk in which a definition begins. A constant is rarely what a name is asked for. Some names
+# are defined a thousand times: LIMIT keeps PostgreSQL from looking at the places of all.
 DEFINING = text(f"""
-WITH {files("f.blob_id IN (SELECT blob_id FROM symbols WHERE name = :name)")}
-SELECT DISTINCT c.id, s.kind = 'constant' AS constant
-  FROM symbols s
-  JOIN code_chunks c ON c.blob_id = s.blob_id
-   AND s.start_byte >= c.start_byte AND s.start_byte < c.end_byte
- WHERE s.name = :name AND s.blob_id IN (SELECT blob_id FROM files)
-   AND (:qualified = :name OR EXISTS (
-        SELECT 1 FROM files,
-               regexp_replace(files.path, '(/__init__)?\\.[^./]*$', '') AS module
-         WHERE files.blob_id = s.blob_id
-           AND right('.' || replace(module, '/', '.') || '.' || s.name_path,
-                     length(:qualified) + 1) = '.' || :qualified))
- ORDER BY constant, c.id LIMIT {MAX_NAMED}
+WITH {LIVE},
+named AS MATERIALIZED (
+    SELECT blob_id, start_byte, name_path, kind = 'constant' AS constant
+      FROM symbols WHERE name = :name ORDER BY constant, blob_id, start_byte),
+chosen AS MATERIALIZED (
+    SELECT named.blob_id, named.start_byte, named.constant
+      FROM named, LATERAL {seen("named.blob_id", _QUALIFIED)} LIMIT {MAX_NAMED})
+SELECT DISTINCT c.id, chosen.constant
+  FROM chosen
+  JOIN code_chunks c ON c.blob_id = chosen.blob_id
+   AND chosen.start_byte >= c.start_byte AND chosen.start_byte < c.end_byte
+ ORDER BY chosen.constant, c.id
 """)
 
 AT_PATH = text(f"""

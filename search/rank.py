@@ -85,13 +85,15 @@ def rank(
     for chunk_id in (*defining, *at_path):
         items.setdefault(chunk_id, Ranked(chunk_id))
     present = [item for item in items.values() if item.chunk_id in known]
+    paths = {known[item.chunk_id].path for item in present}
+    shares = {path: _path_share(intent, path) for path in paths}
     for item in present:
         place = known[item.chunk_id]
         if item.chunk_id in defining:
             _gain(item, "definition", best * weights.definition)
         if item.chunk_id in at_path:
             _gain(item, "named_path", best * weights.named_path)
-        _gain(item, "path", best * weights.path * _path_share(intent, place.path))
+        _gain(item, "path", best * weights.path * shares[place.path])
         if intent.kind == "natural" and not vectors:
             _gain(item, "name", best * weights.name * _name_share(intent, place.symbol))
         _lose(item, place.path, intent, weights)

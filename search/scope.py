@@ -119,12 +119,16 @@ BLOBS = f"SELECT DISTINCT f.blob_id {_IN_SCOPE} AND f.blob_id IS NOT NULL"
 """Every blob in scope. Needs `LIVE`."""
 
 
-def seen(blob: str) -> str:
+def seen(blob: str, where: str = "true") -> str:
     """One row if some file in scope holds the blob. Needs `LIVE`.
 
     To be joined LATERAL, for few blobs of many: LIMIT keeps PostgreSQL from asking for all of them.
+
+    Args:
+        blob: the column that names it.
+        where: narrows `f`, the file.
     """
-    return f"(SELECT 1 AS seen {_IN_SCOPE} AND f.blob_id = {blob} LIMIT 1)"
+    return f"(SELECT 1 AS seen {_IN_SCOPE} AND f.blob_id = {blob} AND ({where}) LIMIT 1)"
 
 
 def places(blob: str, limit: int) -> str:
