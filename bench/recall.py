@@ -27,7 +27,7 @@ from search.scope import Scope, live_snapshots
 from tasks.runtime import Runtime
 
 DEPTHS = (10, 100)
-EF_TRIED = (40, EF_SEARCH, 200)
+EF_TRIED = (40, 100, EF_SEARCH)
 TOLERANCE = 1e-6
 WATCH_SECONDS = 0.2
 

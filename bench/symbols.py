@@ -74,7 +74,8 @@ def definitions(root: Path) -> Iterator[tuple[str, int, str, str]]:
 
 def measure(installed: Installation, name: str, root: Path, python: str, calls: int) -> Figures:
     """Indexes a package and compares."""
-    installed.index(root, "--name", name, "--worktree")
+    receipt = installed.index(root, "--name", name)
+    assert receipt["state"] == "succeeded", receipt
     endpoints = Home(installed.home).endpoints()
     assert endpoints is not None
     settings = with_endpoints(Settings.model_validate({"home": installed.home}), endpoints)

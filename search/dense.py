@@ -16,7 +16,7 @@ from schema import vector_index
 from search.scope import BLOBS, LIVE, Scope, seen
 from tasks.embed.vectors import Vectors
 
-EF_SEARCH = 100
+EF_SEARCH = 150  # docs/benchmarks.md
 
 
 @dataclass(frozen=True, slots=True)
