@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import text
 
 from bench.installation import MNEMO
+from config.logging import setup_logging
 from config.settings import Settings
 from schema.database import Database
 from tasks.maintenance import maintain
@@ -55,6 +56,7 @@ def fleet(home: Path, folders: Sequence[Path]) -> Fleet:
     environment = dict(os.environ) | {"MNEMO_HOME": str(home)}  # noqa: TID251 - passed on
     for arguments in (["up"], *(["index", str(folder), "--json"] for folder in folders)):
         subprocess.run([MNEMO, *arguments], env=environment, check=True, capture_output=True)
+    setup_logging(Settings.model_validate({"log_level": "warning"}), process="bench")
     endpoints = Home(home).endpoints()
     assert endpoints is not None
     # a vector that is shared would not have to be made
