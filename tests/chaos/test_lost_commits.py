@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import text
 
 from config.errors import DatabaseUnavailableError
 from config.settings import Settings
@@ -109,7 +110,8 @@ def done_and_forgotten(world: World, pipeline: Pipeline, stage: str) -> tuple[li
 def answers(database: Database) -> bool:
     """False while its connections are those of before the crash."""
     try:
-        with database.reading():
+        with database.reading() as connection:
+            connection.execute(text("SELECT 1"))
             return True
     except DatabaseUnavailableError:
         return False

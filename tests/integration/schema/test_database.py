@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from config.errors import DatabaseUnavailableError
+from config.errors import DatabaseUnavailableError, PermanentError
 from config.timeouts import Timeouts
 from schema.database import Database
 
@@ -29,3 +29,26 @@ def end_it_inside_a_transaction(victim: Database, database: Database) -> None:
         with database.transaction() as administration:
             administration.execute(TERMINATE, {"pid": pid})
         connection.execute(text("SELECT 1"))
+
+
+def test_a_reading_transaction_writes_nothing(database: Database) -> None:
+    """And the next one that its connection serves may write again."""
+    with (
+        pytest.raises(PermanentError, match="read-only"),
+        database.reading() as connection,
+    ):
+        connection.execute(text("INSERT INTO embedding_inputs (sha256) VALUES ('x')"))
+
+    with database.transaction() as connection:
+        connection.execute(text("INSERT INTO embedding_inputs (sha256) VALUES (sha256('x'))"))
+
+
+def test_a_reading_transaction_sees_one_moment(database: Database) -> None:
+    """Whatever is committed meanwhile."""
+    count = text("SELECT count(*) FROM embedding_inputs")
+    with database.reading() as connection:
+        assert connection.execute(count).scalar_one() == 0
+        with database.transaction() as other:
+            other.execute(text("INSERT INTO embedding_inputs (sha256) VALUES (sha256('x'))"))
+
+        assert connection.execute(count).scalar_one() == 0
