@@ -3,10 +3,12 @@
 Vectors are the real model's, because the graph of an HNSW index over random ones is another one.
 """
 
+import argparse
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,11 +53,41 @@ class Fleet:
         return [_query(KINDS[n % len(KINDS)], row) for n, row in enumerate(rows)]
 
 
-def fleet(home: Path, folders: Sequence[Path]) -> Fleet:
-    """Starts `home`, indexes what of `folders` it has not, and builds the vector indexes."""
+def arguments(description: str | None, queries: int) -> argparse.Namespace:
+    """The command line of a benchmark: `sources`, `home`, `queries`."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("sources", nargs="+", type=Path)
+    parser.add_argument("--home", required=True, type=Path)
+    parser.add_argument("--queries", type=int, default=queries)
+    return parser.parse_args()
+
+
+@contextmanager
+def fleet(home: Path, folders: Sequence[Path]) -> Iterator[Fleet]:
+    """Starts `home`, indexes what of `folders` it has not, and builds the vector indexes.
+
+    In the end its servers are stopped; what is indexed stays.
+    """
     environment = dict(os.environ) | {"MNEMO_HOME": str(home)}  # noqa: TID251 - passed on
-    for arguments in (["up"], *(["index", str(folder), "--json"] for folder in folders)):
-        subprocess.run([MNEMO, *arguments], env=environment, check=True, capture_output=True)
+
+    def mnemo(*given: str) -> None:
+        subprocess.run([MNEMO, *given], env=environment, check=True, capture_output=True)
+
+    mnemo("up")
+    try:
+        for folder in folders:
+            mnemo("index", str(folder), "--json")
+        yield _running(home)
+    finally:
+        mnemo("down")
+
+
+def print_figures(figures: dict[str, Any]) -> None:
+    """As one document on stdout."""
+    print(json.dumps(figures, indent=2))
+
+
+def _running(home: Path) -> Fleet:
     setup_logging(Settings.model_validate({"log_level": "warning"}), process="bench")
     endpoints = Home(home).endpoints()
     assert endpoints is not None
@@ -65,17 +97,6 @@ def fleet(home: Path, folders: Sequence[Path]) -> Fleet:
     with found.database() as database:
         maintain(Runtime(found.settings, database))
     return found
-
-
-def stop(home: Path) -> None:
-    """Stops its servers; what is indexed stays."""
-    environment = dict(os.environ) | {"MNEMO_HOME": str(home)}  # noqa: TID251 - passed on
-    subprocess.run([MNEMO, "down"], env=environment, check=True, capture_output=True)
-
-
-def print_figures(figures: dict[str, Any]) -> None:
-    """As one document on stdout."""
-    print(json.dumps(figures, indent=2))
 
 
 def _query(kind: str, row: Any) -> str:

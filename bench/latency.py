@@ -12,23 +12,21 @@ and prints medians, 95th percentiles and their ratios to the bare query as JSON;
 searches from eight threads at once.
 """
 
-import argparse
 import statistics
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pgvector import HalfVector
 from sqlalchemy import text
 
-from bench.fleet import Fleet, fleet, print_figures, stop
+from bench.fleet import Fleet, arguments, fleet, print_figures
 from schema.database import Database
 from search.dense import EF_SEARCH
-from search.query import Mode, Searcher
+from search.query import Searcher
 from search.scope import Scope, live_snapshots
 from tasks.runtime import Runtime
 
@@ -39,19 +37,12 @@ WARM_UP = 30
 
 def main() -> None:
     """Prints the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sources", nargs="+", type=Path)
-    parser.add_argument("--home", required=True, type=Path)
-    parser.add_argument("--queries", type=int, default=300)
-    given = parser.parse_args()
-    found = fleet(given.home, given.sources)
-    try:
+    given = arguments(__doc__, queries=300)
+    with fleet(given.home, given.sources) as found:
         with found.database() as database:
             queries = found.queries(database, given.queries + WARM_UP)
             figures = measure(found, database, queries)
         figures["at once"] = concurrently(found, queries[WARM_UP:])
-    finally:
-        stop(given.home)
     print_figures(figures)
 
 
@@ -147,10 +138,9 @@ def _shares(queries: Sequence[str]) -> list[Sequence[str]]:
 
 
 def _ask(searcher: Searcher, queries: Sequence[str], errors: list[str]) -> None:
-    mode: Mode = "hybrid"
     for query in queries:
         try:
-            searcher.search(query, scope=Scope(), mode=mode)
+            searcher.search(query, scope=Scope())
         except Exception as exc:  # noqa: BLE001 - counted, whatever it is
             errors.append(f"{type(exc).__name__}: {exc}")
 

@@ -6,22 +6,21 @@ and compares with the exact ones. A vector counts as found where its distance is
 ones, so that equal distances do no harm. Prints JSON.
 """
 
-import argparse
 import statistics
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psutil
 from pgvector import HalfVector
 from sqlalchemy import Connection, text
 
-from bench.fleet import Fleet, fleet, print_figures, stop
+from bench.fleet import Fleet, arguments, fleet, print_figures
 from schema import vector_index
 from schema.database import Database
+from schema.model_roles import SPACES
 from search.dense import EF_SEARCH
 from search.scope import Scope, live_snapshots
 from tasks.runtime import Runtime
@@ -34,27 +33,18 @@ WATCH_SECONDS = 0.2
 
 def main() -> None:
     """Prints the figures of both spaces."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("sources", nargs="+", type=Path)
-    parser.add_argument("--home", required=True, type=Path)
-    parser.add_argument("--queries", type=int, default=200)
-    given = parser.parse_args()
-    found = fleet(given.home, given.sources)
-    try:
-        with found.database() as database:
-            runtime = Runtime(found.settings, database)
-            with database.reading() as connection:
-                live = live_snapshots(connection, Scope())
-            queries = found.queries(database, given.queries)
-            model = live[0].model_id("code")
-            vectors = [runtime.encoder(model).encode_query(query) for query in queries]
-            asked = [HalfVector(vector).to_text() for vector in vectors]
-            figures = {
-                space: _space(found, database, live[0].model_id(space), space, asked)
-                for space in ("text", "code")
-            }
-    finally:
-        stop(given.home)
+    given = arguments(__doc__, queries=200)
+    with fleet(given.home, given.sources) as found, found.database() as database:
+        runtime = Runtime(found.settings, database)
+        with database.reading() as connection:
+            live = live_snapshots(connection, Scope())
+        encoder = runtime.encoder(live[0].model_id("code"))
+        queries = found.queries(database, given.queries)
+        asked = [HalfVector(encoder.encode_query(query)).to_text() for query in queries]
+        figures = {
+            space: _space(found, database, live[0].model_id(space), space, asked)
+            for space in SPACES
+        }
     print_figures({"queries": given.queries, "ef_search": EF_SEARCH} | figures)
 
 

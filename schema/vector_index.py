@@ -87,7 +87,7 @@ def has_index(connection: Connection, model_id: int, space: str) -> bool:
 
 
 def prepare_scan(connection: Connection, model_id: int, space: str, ef_search: int) -> bool:
-    """The same, and sets up an iterative scan in the transaction of `connection`.
+    """True where searches can use an index; their iterative scan is set up, too.
 
     Args:
         connection: in a transaction, with which the settings end.

@@ -82,6 +82,8 @@ live AS (
      WHERE cast(:repository AS text) IS NULL OR p.name = :repository)
 """
 
+_AT_PATH = "(cast(:path AS text) IS NULL OR f.path LIKE :path OR '/' || f.path LIKE '%/' || :path)"
+
 
 def files(where: str = "true") -> str:
     """The files in scope, each with its blob.
@@ -98,7 +100,7 @@ files AS MATERIALIZED (
       JOIN snapshot_files f ON f.snapshot_id = live.id
       JOIN blobs b ON b.id = f.blob_id
      WHERE (cast(:language AS text) IS NULL OR b.language = :language)
-       AND (cast(:path AS text) IS NULL OR f.path LIKE :path OR '/' || f.path LIKE '%/' || :path)
+       AND {_AT_PATH}
        AND ({where}))
 """
 
@@ -106,8 +108,8 @@ files AS MATERIALIZED (
 FILES = files()
 
 # The same the other way round: from a blob to its files in scope, and all blobs in scope.
-_WANTED = """
-   AND (cast(:path AS text) IS NULL OR f.path LIKE :path OR '/' || f.path LIKE '%/' || :path)
+_WANTED = f"""
+   AND {_AT_PATH}
    AND (cast(:language AS text) IS NULL
         OR (SELECT b.language FROM blobs b WHERE b.id = f.blob_id) = :language)
 """

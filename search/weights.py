@@ -1,8 +1,9 @@
 """Every constant of ranking, in one table, each with its source; apart, so that one can be tried.
 
-*Tuned* is by `python -m bench.retrieval tune` on its TUNE set (docs/benchmarks.md). What semble 0.7
-(MIT) gains by ranking was tried there as well: it halves what a file has beyond its first result,
-lifts files with many results, and definitions that a sentence names. None of that paid, it is gone.
+*Tuned* is on the TUNE set of `bench.retrieval` (docs/benchmarks.md): fusion, paths and tests by its
+command `tune`, the rest by trying some values. What semble 0.7 (MIT) gains by ranking was tried
+there as well: it halves what a file has beyond its first result, lifts files with many results, and
+definitions that a sentence names. None of that paid, it is gone.
 """
 
 from collections.abc import Mapping

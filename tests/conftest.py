@@ -113,6 +113,19 @@ def database(settings: Settings) -> Iterator[Database]:
 
 
 @pytest.fixture
+def cli(settings: Settings, tmp_path: Path) -> Cli:
+    """The command on the test's database, without workers."""
+    assert settings.database_url is not None
+    assert settings.broker_url is not None
+    return make_cli(
+        tmp_path,
+        MNEMO_DATABASE_URL=settings.database_url.get_secret_value(),
+        MNEMO_BROKER_URL=settings.broker_url.get_secret_value(),
+        MNEMO_ENCODER="hash",
+    )
+
+
+@pytest.fixture
 def runtime(settings: Settings, database: Database) -> Iterator[Runtime]:
     """The tools of a worker process."""
     runtime = Runtime(settings, database)

@@ -9,10 +9,9 @@ from pathlib import Path
 from bench.retrieval.arms import ALL
 from bench.retrieval.corpus import Corpus, Names, first_words
 from bench.retrieval.laboratory import Laboratory
-from bench.retrieval.recordings import Recordings, ranked, record
+from bench.retrieval.recordings import Recordings, all_ranked, ranked, record
 from bench.retrieval.tuning import right_chunks
-from search.intent import intent
-from search.rank import Ranked, fuse, rank
+from search.rank import Ranked
 from search.weights import DEFAULT
 
 LOW = 4  # a place from which on a hit is hardly one
@@ -47,26 +46,12 @@ def _told(
     recordings: Recordings, number: int, place: int, right: frozenset[int], shown: list[Ranked]
 ) -> str:
     query = recordings.queries[number]
-    everything = {item.chunk_id: item for item in _all_ranked(recordings, number)}
+    everything = {item.chunk_id: item for item in all_ranked(recordings, number, ALL, DEFAULT)}
     wanted = next(item for chunk_id, item in everything.items() if chunk_id in right)
     return (
         f"- {first_words(query, 30)}\n"
         f"  - wanted, at {place or 'no place'}: {_item(recordings, wanted)}\n"
         f"  - on top: {_item(recordings, shown[0])}\n"
-    )
-
-
-def _all_ranked(recordings: Recordings, number: int) -> list[Ranked]:
-    """As `ranked`, to the end of the list."""
-    asked = recordings.asked[number]
-    understood = intent(recordings.queries[number].text)
-    return rank(
-        fuse(asked.hits, understood.kind),
-        understood,
-        recordings.known,
-        defining=asked.named,
-        at_path=asked.pathed,
-        weights=DEFAULT,
     )
 
 

@@ -117,21 +117,26 @@ def ranked(
     recordings: Recordings, number: int, arms: Sequence[str], weights: Weights
 ) -> list[Ranked]:
     """What a search with these arms and weights answers to a query, best first."""
+    found = all_ranked(recordings, number, arms, weights)
+    first = {*islice(fold(found, recordings.known), TOP)}
+    return [item for item in found if item.chunk_id in first]
+
+
+def all_ranked(
+    recordings: Recordings, number: int, arms: Sequence[str], weights: Weights
+) -> list[Ranked]:
+    """The same to the end of the list, equal code unfolded."""
     asked = recordings.asked[number]
     understood = _understood(recordings.queries[number].text)
-    fused = fuse({arm: asked.hits[arm] for arm in arms}, understood.kind, weights)
     found = rank(
-        fused,
+        fuse({arm: asked.hits[arm] for arm in arms}, understood.kind, weights),
         understood,
         recordings.known,
         defining=asked.named,
         at_path=asked.pathed,
         weights=weights,
     )
-    if "lexical" in arms:
-        found = put_first(found, asked.holding)
-    first = {*islice(fold(found, recordings.known), TOP)}
-    return [item for item in found if item.chunk_id in first]
+    return put_first(found, asked.holding) if "lexical" in arms else found
 
 
 def answers(recordings: Recordings, arms: Sequence[str], weights: Weights) -> list[list[Span]]:

@@ -1,6 +1,5 @@
 """`mnemo model`: another embedding model beside the live one, promoted when it is as good."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Literal
 
@@ -26,6 +25,7 @@ from search.query import MAX_QUERY_CHARS
 from tasks import model_change
 from tasks.runtime import Runtime
 
+Action = Literal["promote", "rollback"]
 Space = Annotated[Literal["text", "code", "both"], typer.Option(help="Which vectors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -82,12 +82,7 @@ def promote(
     as_json: Json = False,
 ) -> int:
     """Make the candidate live, everywhere at once; 1 where that would make searches worse."""
-    with open_runtime("sql_verify") as runtime:
-        roles = require_roles(runtime)
-        candidates = {s: roles[s].candidate for s in _spaces(space)}
-        return _switch(
-            runtime, "promote", candidates, force=force, dry_run=dry_run, yes=yes, as_json=as_json
-        )
+    return _switch("promote", space, force=force, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 @app.command()
@@ -99,12 +94,7 @@ def rollback(
     as_json: Json = False,
 ) -> int:
     """Make the previous model live again; 1 where it lacks what was indexed since."""
-    with open_runtime("sql_verify") as runtime:
-        roles = require_roles(runtime)
-        previous = {s: roles[s].previous for s in _spaces(space)}
-        return _switch(
-            runtime, "rollback", previous, force=force, dry_run=dry_run, yes=yes, as_json=as_json
-        )
+    return _switch("rollback", space, force=force, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 @app.command()
@@ -181,31 +171,37 @@ def _spaces(space: str) -> list[str]:
 
 
 def _switch(
-    runtime: Runtime,
-    action: Literal["promote", "rollback"],
-    wanted: Mapping[str, int | None],
-    *,
-    force: bool,
-    dry_run: bool,
-    yes: bool,
-    as_json: bool,
+    action: Action, space: str, *, force: bool, dry_run: bool, yes: bool, as_json: bool
 ) -> int:
-    models = {space: model_id for space, model_id in wanted.items() if model_id is not None}
-    if not models:
-        missing = "candidate: `mnemo model add`" if action == "promote" else "previous model"
-        raise BadInputError(f"there is no {missing}")
-    examined = examine(runtime, models, compare=action == "promote")
-    if not as_json:
-        print_examination(examined)
-    blocked = bool(examined.blockers) and not force
-    switched = None
-    if not blocked and not dry_run:
-        names = " and ".join({runtime.model(model_id).name for model_id in models.values()})
-        confirm(f"{action}: search {', '.join(models)} vectors of {names} from now on?", yes=yes)
-        change = model_change.promote if action == "promote" else model_change.rollback
-        switched = change(runtime, models, actor=actor(), force=force)
-        say(f"{names} is live")
+    with open_runtime("sql_verify") as runtime:
+        models = _other_models(runtime, action, space)
+        examined = examine(runtime, models, compare=action == "promote")
+        if not as_json:
+            print_examination(examined)
+        blocked = bool(examined.blockers) and not force
+        switched = None
+        if not blocked and not dry_run:
+            names = " and ".join({runtime.model(model_id).name for model_id in models.values()})
+            asked = f"{action}: search {', '.join(models)} vectors of {names} from now on?"
+            confirm(asked, yes=yes)
+            change = model_change.promote if action == "promote" else model_change.rollback
+            switched = change(runtime, models, actor=actor(), force=force)
+            say(f"{names} is live")
     if as_json:
         document = {"action": action, "dry_run": dry_run, "switched": switched is not None}
         print_json(document | {"models": models} | examination_json(examined))
     return EXIT_FINISHED_WITH_FAILURES if blocked else EXIT_DONE
+
+
+def _other_models(runtime: Runtime, action: Action, space: str) -> dict[str, int]:
+    """By space the model that is to be live: the candidate, or the one before."""
+    roles = require_roles(runtime)
+    wanted = {
+        one: roles[one].candidate if action == "promote" else roles[one].previous
+        for one in _spaces(space)
+    }
+    models = {one: model_id for one, model_id in wanted.items() if model_id is not None}
+    if not models:
+        missing = "candidate: `mnemo model add`" if action == "promote" else "previous model"
+        raise BadInputError(f"there is no {missing}")
+    return models

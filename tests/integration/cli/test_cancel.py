@@ -5,25 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Settings
 from schema.runs import Asked
-from tests.commands import WAIT_SECONDS, Cli, await_true, make_cli
+from tests.commands import WAIT_SECONDS, Cli, await_true
 from tests.harness import PYTHON, Pipeline
 
 Make = Callable[..., Path]
-
-
-@pytest.fixture
-def cli(settings: Settings, tmp_path: Path) -> Cli:
-    """The command on the test's database, without workers."""
-    assert settings.database_url is not None
-    assert settings.broker_url is not None
-    return make_cli(
-        tmp_path,
-        MNEMO_DATABASE_URL=settings.database_url.get_secret_value(),
-        MNEMO_BROKER_URL=settings.broker_url.get_secret_value(),
-        MNEMO_ENCODER="hash",
-    )
 
 
 @pytest.fixture

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 
 from config.errors import SourceNotFoundError
-from config.settings import Settings
 from schema import runs
 from tasks.settle import settle
 from tasks.verify import verify_repository
-from tests.commands import Cli, make_cli
+from tests.commands import Cli
 from tests.harness import PYTHON, Pipeline
 
 Make = Callable[..., Path]
@@ -31,19 +30,6 @@ INSERT INTO failed_embeddings
 SELECT c.id, lost.model_id, lost.space, 'quarantined', 5, 'EmbeddingError', 'no vector for text 4'
   FROM lost JOIN code_chunks c ON c.code_id = lost.input_id
 """
-
-
-@pytest.fixture
-def cli(settings: Settings, tmp_path: Path) -> Cli:
-    """The command on the test's database."""
-    assert settings.database_url is not None
-    assert settings.broker_url is not None
-    return make_cli(
-        tmp_path,
-        MNEMO_DATABASE_URL=settings.database_url.get_secret_value(),
-        MNEMO_BROKER_URL=settings.broker_url.get_secret_value(),
-        MNEMO_ENCODER="hash",
-    )
 
 
 @pytest.fixture

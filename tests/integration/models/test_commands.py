@@ -6,26 +6,12 @@ from pathlib import Path
 import pytest
 
 from bench.corpus import generated
-from config.settings import Settings
-from tests.commands import Cli, make_cli
+from tests.commands import Cli
 from tests.harness import Pipeline
 from tests.integration.models.change import Change
 
 BETTER = "hash-2-1536"
 WORSE = "hash-3-3"
-
-
-@pytest.fixture
-def cli(settings: Settings, tmp_path: Path) -> Cli:
-    """The command on the test's database."""
-    assert settings.database_url is not None
-    assert settings.broker_url is not None
-    return make_cli(
-        tmp_path,
-        MNEMO_DATABASE_URL=settings.database_url.get_secret_value(),
-        MNEMO_BROKER_URL=settings.broker_url.get_secret_value(),
-        MNEMO_ENCODER="hash",
-    )
 
 
 @pytest.fixture

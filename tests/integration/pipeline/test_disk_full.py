@@ -18,7 +18,7 @@ from tasks.embed.replay import replay_embedding
 from tasks.settle import settle
 from tasks.work import work
 from tests.chaos.checker import digest_of, unfinished, violations
-from tests.commands import Cli, make_cli
+from tests.commands import Cli
 from tests.harness import PYTHON, Pipeline
 from tests.integration.pipeline.test_failures import BrokenEncoder
 from workers.health import check
@@ -152,19 +152,6 @@ def test_a_vector_that_finds_no_room_is_tried_on(pipeline: Pipeline, make_reposi
     pipeline.sql("UPDATE failed_embeddings SET next_attempt_at = now()")
     assert all(replay_embedding(runtime, one, runtime.policy("embed.retry")) for one in failed)
     assert unfinished(runtime.database) == []
-
-
-@pytest.fixture
-def cli(settings: Settings, tmp_path: Path) -> Cli:
-    """The command on the test's database."""
-    assert settings.database_url is not None
-    assert settings.broker_url is not None
-    return make_cli(
-        tmp_path,
-        MNEMO_DATABASE_URL=settings.database_url.get_secret_value(),
-        MNEMO_BROKER_URL=settings.broker_url.get_secret_value(),
-        MNEMO_ENCODER="hash",
-    )
 
 
 def test_whoever_asks_is_told(
