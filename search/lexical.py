@@ -7,22 +7,23 @@ PostgreSQL; and the best of them are scored exactly, word by word and field by f
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain, combinations
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from search.scope import BLOBS, LIVE, Scope, seen
+from search.thesaurus import meaning
 from search.variants import variants
 from search.weights import BM25, Bm25, QueryKind
 from search.words import Spellings, Vocabulary, Words, quoted
 from tasks.parse.tokens import tokens
 
 QUERY_WORDS = 32
-TELLING_WORDS = 6  # of the rarest; more would make too many combinations and tell little
+EVEN_FIELDS: Mapping[str, float] = {}  # a word that is said for another counts as in the body
+TELLING_WORDS = 6  # of the most telling; more would make too many combinations and tell little
 EVERYWHERE = 0.1  # a word in more chunks than this share tells nothing beside a rarer one
 AFFORDABLE = 500  # chunks to be ordered roughly, by estimate
 COMPANY = 5.0  # words of one query stand together so much more often than by chance
@@ -75,6 +76,19 @@ class Hit:
     score: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """A word of the query as chunks are scored by it.
+
+    Attributes:
+        weight: of the word, at the most.
+        said: each spelling as it stands in a tsvector, with its share and the weights of fields.
+    """
+
+    weight: float
+    said: tuple[tuple[str, float, Mapping[str, float]], ...]
+
+
 def search_lexical(
     connection: Connection,
     vocabulary: Vocabulary,
@@ -100,7 +114,9 @@ def search_lexical(
     words = vocabulary.known(connection, _asked(query, constants))
     if not words.frequencies:
         return []
-    telling = _telling(words, chunks)
+    weights = _weights(words, constants)
+    telling = _telling(words, weights, chunks)
+    terms = _terms(weights, constants)
     narrow = chunks <= NARROW and chunks * FAR_LARGER < words.chunks
     parameters = scope.parameters() | _rough(telling)
     parameters |= {"exact": EXACT_TIMES * limit, "most": MOST if scope.whole else None}
@@ -108,7 +124,7 @@ def search_lexical(
     for least in _levels(words, telling, 0 if narrow else chunks):
         parameters["wanted"] = _any_of(telling, least)
         rows = connection.execute(NARROW_SCORE if narrow else SCORE, parameters)
-        scores = {row.id: _bm25f(words, row.lexemes, row.length, constants) for row in rows}
+        scores = {row.id: _bm25f(terms, row, words.length, constants) for row in rows}
         if len(scores) >= limit:
             break
     best = sorted(scores.items(), key=lambda item: (-item[1], item[0]))[:limit]
@@ -129,20 +145,54 @@ def _asked(query: str, constants: Bm25) -> list[Spellings]:
     return list(found.values())
 
 
-def _bm25f(words: Words, lexemes: str, length: int, constants: Bm25) -> float:
+def _weights(words: Words, constants: Bm25) -> dict[Spellings, float]:
+    """How much each word tells, most first; what tells nothing is left out if others do not.
+
+    Robertson and Sparck Jones, "Relevance Weighting of Search Terms", 1976: idf takes it for even
+    odds that what is looked for has the word, so the odds that were learned are put beside it.
+    """
+    weights = {
+        word: idf + constants.chance * _log_odds(meaning(word[0]).chance)
+        for word, idf in words.idfs.items()
+    }
+    telling = {word: weight for word, weight in weights.items() if weight > 0} or words.idfs
+    return dict(sorted(telling.items(), key=lambda item: -item[1]))
+
+
+def _log_odds(chance: float) -> float:
+    return math.log(chance / (1 - chance))
+
+
+def _terms(weights: Mapping[Spellings, float], constants: Bm25) -> list[_Term]:
+    """The words with their variants, and with what is said for them."""
+    asked = set(chain.from_iterable(weights))
+    return [_Term(weight, tuple(_said(word, asked, constants))) for word, weight in weights.items()]
+
+
+def _said(
+    word: Spellings, asked: Collection[str], constants: Bm25
+) -> Iterator[tuple[str, float, Mapping[str, float]]]:
+    for spelling in word:
+        share = 1.0 if spelling == word[0] else constants.variant
+        yield f"{quoted(spelling)}:", share, constants.fields
+    for other, share in meaning(word[0]).related if constants.related else ():
+        if other not in asked:
+            yield f"{quoted(other)}:", constants.related * share, EVEN_FIELDS
+
+
+def _bm25f(terms: Iterable[_Term], chunk: Any, average: float, constants: Bm25) -> float:
     """The score of a chunk from its tsvector as text, `'name':1A,7 'other':2`."""
-    norm = constants.k1 * (1 - constants.b + constants.b * length / words.length)
+    norm = constants.k1 * (1 - constants.b + constants.b * chunk.length / average)
+    lexemes: str = chunk.lexemes
     score = 0.0
-    for word, idf in words.idfs.items():
-        frequency, share = 0.0, 1.0
-        for spelling in word:
-            key = _key(spelling)
+    for term in terms:
+        frequency = 0.0
+        for key, share, fields in term.said:
             start = lexemes.find(key)
             if start >= 0:
-                frequency += share * _weighted(lexemes, start + len(key), constants.fields)
-            share = constants.variant
+                frequency += share * _weighted(lexemes, start + len(key), fields)
         if frequency:
-            score += idf * frequency * (constants.k1 + 1) / (frequency + norm)
+            score += term.weight * frequency * (constants.k1 + 1) / (frequency + norm)
     return score
 
 
@@ -153,17 +203,14 @@ def _weighted(lexemes: str, start: int, fields: Mapping[str, float]) -> float:
     return sum([fields.get(position[-1], 1.0) for position in positions])
 
 
-@lru_cache(maxsize=4_096)
-def _key(word: str) -> str:
-    return f"{quoted(word)}:"
-
-
-def _telling(words: Words, chunks: int) -> dict[Spellings, float]:
-    """The rarest words with their idf; of many chunks, none that stand nearly everywhere."""
-    rarest = list(words.frequencies)[:TELLING_WORDS]
-    rare = [word for word in rarest if words.frequencies[word] <= EVERYWHERE * words.chunks]
-    chosen = rarest if chunks <= AFFORDABLE else rare or rarest[:1]
-    return {word: words.idfs[word] for word in chosen}
+def _telling(
+    words: Words, weights: Mapping[Spellings, float], chunks: int
+) -> dict[Spellings, float]:
+    """The words that tell most; of many chunks, none that stand nearly everywhere."""
+    rare = [word for word in weights if words.frequencies[word] <= EVERYWHERE * words.chunks]
+    rarest = min(weights, key=words.frequencies.__getitem__)
+    chosen = list(weights) if chunks <= AFFORDABLE else rare or [rarest]
+    return {word: weights[word] for word in chosen[:TELLING_WORDS]}
 
 
 def _rough(telling: Mapping[Spellings, float]) -> dict[str, Any]:

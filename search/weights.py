@@ -38,12 +38,17 @@ class Bm25:
         fields: how often a word in a name, a signature, a docstring counts, by the weights A, B, C
             that the lexemes carry; in the body once.
         variant: how often another spelling of a word counts; 0: not at all.
+        related: how often a word of code counts that stands for one of the query, times its share
+            in `search.thesaurus`; 0: not at all.
+        chance: how much it counts that what is looked for need not have a word, 0 to 1.
     """
 
     k1: float = 1.2
     b: float = 0.75
     fields: Mapping[str, float] = field(default_factory=lambda: {"A": 4.0, "B": 2.0, "C": 2.0})
     variant: float = 0.0
+    related: float = 0.0
+    chance: float = 0.0
 
 
 _AS_SPELLED = Bm25()
@@ -52,7 +57,14 @@ BM25: Mapping[QueryKind, Bm25] = {
     "path": _AS_SPELLED,
     "error": _AS_SPELLED,
     # tuned, docs/benchmarks.md: prose tells what a function does, often in the words of its name
-    "natural": Bm25(k1=2.5, b=0.9, fields={"A": 8.0, "B": 2.0, "C": 2.0}, variant=0.5),
+    "natural": Bm25(
+        k1=1.5,
+        b=0.8,
+        fields={"A": 8.0, "B": 2.0, "C": 2.0},
+        variant=0.5,
+        related=0.5,
+        chance=1.0,
+    ),
 }
 
 

@@ -15,7 +15,6 @@ from tasks.parse.cuts import CHUNK_CHARS
 from tasks.parse.tokens import tokens
 
 TextInput = Callable[[str, str, str, str, str], str]
-CodeInput = Callable[[str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +25,11 @@ class Decisions:
         name: of the whole.
         chunk_chars: visible characters per chunk at the most.
         text_input: what the text space embeds.
-        code_input: what the code space embeds.
     """
 
     name: str
     chunk_chars: int = CHUNK_CHARS
     text_input: TextInput = inputs.text_input
-    code_input: CodeInput = inputs.code_input
 
     def parser(self) -> list[str]:
         """The command of a parser process, less its limits."""
@@ -42,18 +39,14 @@ class Decisions:
     def taken(self) -> Iterator[None]:
         """Inside, the stages of this process follow them."""
         stages = (tasks.parse.stage, tasks.embed.stage)
-        before = [(stage.text_input, stage.code_input) for stage in stages]
+        before = [stage.text_input for stage in stages]
         for stage in stages:
-            _set(stage, self.text_input, self.code_input)
+            vars(stage)["text_input"] = self.text_input
         try:
             yield
         finally:
-            for stage, (text_input, code_input) in zip(stages, before, strict=True):
-                _set(stage, text_input, code_input)
-
-
-def _set(stage: object, text_input: TextInput, code_input: CodeInput) -> None:
-    vars(stage).update(text_input=text_input, code_input=code_input)
+            for stage, text_input in zip(stages, before, strict=True):
+                vars(stage)["text_input"] = text_input
 
 
 def _name_only(language: str, name_path: str, _signature: str, _docstring: str, body: str) -> str:
@@ -69,16 +62,10 @@ def _name_in_words(language: str, name_path: str, signature: str, docstring: str
     return f"{words}\n{inputs.text_input(language, name_path, signature, docstring, body)}"
 
 
-def _body_only(_signature: str, body: str) -> str:
-    """No header, even where a chunk continues a definition."""
-    return body
-
-
 AS_IS = Decisions("as is")
 ALTERNATIVES = (
     Decisions("chunks of 600 characters", chunk_chars=600),
     Decisions("chunks of 2,400 characters", chunk_chars=2_400),
-    Decisions("code: no signature above a continued definition", code_input=_body_only),
     Decisions("text: the qualified name alone", text_input=_name_only),
     Decisions("text: the name in words above it", text_input=_name_in_words),
 )

@@ -168,8 +168,8 @@ def record(index: Index, cache: Path) -> Recordings:
 def _recipe() -> str:
     """Changes whenever another search may find other chunks."""
     digest = hashlib.sha256(Path(tokens.__file__).read_bytes() + repr(BM25).encode())
-    for file in sorted(Path(search.__file__).parent.glob("*.py")):
-        if file.name not in UNRECORDED:
+    for file in sorted(Path(search.__file__).parent.iterdir()):
+        if file.is_file() and file.name not in UNRECORDED:
             digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -1,6 +1,7 @@
 """The two texts that a chunk is embedded as: parsing digests what embedding later encodes.
 
-*text* is what a person would call the code: its name, signature and docstring. *code* is the code.
+*text* is what a person would call the code: its name, signature and docstring. *code* is the code,
+and nothing else.
 Neither names the file, so identical content shares its vectors across paths, branches and forks.
 """
 
@@ -14,14 +15,6 @@ def text_input(language: str, name_path: str, signature: str, docstring: str, bo
     if language in PROSE or not name_path:
         return body
     return "\n".join(part for part in (name_path, signature, docstring) if part)
-
-
-def code_input(signature: str, body: str) -> str:
-    """What the code space embeds: the body, under its signature where it continues a definition."""
-    header = signature.partition("\n")[0]
-    if not header or header in " ".join(body.split()):
-        return body
-    return f"{header}\n{body}"
 
 
 def digest(text: str) -> bytes:

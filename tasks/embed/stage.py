@@ -20,7 +20,7 @@ from schema.ledger import Lease
 from schema.vectors import MissingVector
 from tasks.breaker import Breaker
 from tasks.embed.encoder import Encoder
-from tasks.embed.inputs import code_input, text_input
+from tasks.embed.inputs import text_input
 from tasks.lease import Keeper
 from tasks.runtime import Runtime
 
@@ -74,7 +74,7 @@ def input_of(want: MissingVector, source: bytes) -> str:
     """The text that a chunk is embedded as in the space that it lacks."""
     body = source[want.start_byte : want.end_byte].decode(errors="replace")
     if want.space == "code":
-        return code_input(want.signature, body)
+        return body
     return text_input(want.language, want.name_path, want.signature, want.docstring, body)
 
 

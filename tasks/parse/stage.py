@@ -17,7 +17,7 @@ from schema import batches, failures, index, ledger, snapshots
 from schema.index import ChunkRow, ParsedBlob, ReferenceRow, Source, SymbolRow
 from schema.ledger import Lease
 from schema.tsvector import TsVector
-from tasks.embed.inputs import code_input, digest, text_input
+from tasks.embed.inputs import digest, text_input
 from tasks.lease import Keeper
 from tasks.parse.document import Chunk, ParsedFile
 from tasks.retry import FILE
@@ -154,7 +154,7 @@ def _chunk_row(source: Source, body: bytes, ordinal: int, chunk: Chunk) -> Chunk
         chunk.start_byte,
         chunk.end_byte,
         digest(described),
-        digest(code_input(chunk.signature, piece)),
+        digest(piece),
         TsVector(chunk.lexemes),
         sum(map(len, chunk.lexemes.values())),
     )

@@ -19,6 +19,10 @@ SMALL = {
     "b.py": "def other(path):\n    settings = load(path)\n    return settings, path, path\n",
     "c.go": "package c\n\nfunc Dir() string { return path }\n",
     "deep/d.py": "# returns nothing\nvalue = 1\n",
+    "unlinked.py": "shelf.unlink()\n",
+    "removed.py": "shelf.remove()\n",
+    "whether.py": "shelf.whether()\n",
+    "escaped.py": "shelf.escape()\n",
 }
 FILLERS = 400
 
@@ -70,6 +74,12 @@ def paths(pipeline: Pipeline, found: Sequence[Hit]) -> list[str]:
     return [places[hit.chunk_id] for hit in found]
 
 
+def scored(pipeline: Pipeline, query: str, kind: QueryKind) -> list[tuple[str, Hit]]:
+    """Hits with where they stand."""
+    found = hits(pipeline, query, kind)
+    return list(zip(paths(pipeline, found), found, strict=True))
+
+
 def test_scores_are_bm25f(index: Pipeline) -> None:
     """As computed from the stored words, one position after another."""
     [(total, average)] = index.sql("SELECT count(*), avg(length)::float FROM code_chunks")
@@ -106,6 +116,24 @@ def test_the_word_itself_counts_more_than_its_variants(index: Pipeline) -> None:
 
     [d] = [chunk for chunk in found if chunk not in plain]
     assert found[d] == max(found.values())
+
+
+def test_what_code_calls_it_counts_too(index: Pipeline) -> None:
+    """`unlink` for *remove*, but not where a name is asked for."""
+    described = {path: hit.score for path, hit in scored(index, "remove the shelf", "natural")}
+    named = {path: hit.score for path, hit in scored(index, "remove shelf", "identifier")}
+
+    assert described["removed.py"] > described["unlinked.py"] > described["escaped.py"]
+    assert named["unlinked.py"] == pytest.approx(named["escaped.py"])
+
+
+def test_a_word_that_code_seldom_has_tells_little(index: Pipeline) -> None:
+    """*whether* is only said, *escape* is called; both stand in one chunk."""
+    described = dict(scored(index, "whether to escape a shelf", "natural"))
+    named = dict(scored(index, "whether escape shelf", "identifier"))
+
+    assert described["escaped.py"].score > described["whether.py"].score
+    assert named["escaped.py"].score == pytest.approx(named["whether.py"].score)
 
 
 def test_where_too_many_chunks_match_those_with_several_words_are_read(

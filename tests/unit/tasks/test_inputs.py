@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.embed.inputs import code_input, digest, text_input
+from tasks.embed.inputs import digest, text_input
 
 BODY = "def load(path):\n    return open(path).read()\n"
 
@@ -18,22 +18,6 @@ def test_the_text_of_a_definition_is_what_it_is_called() -> None:
 def test_the_text_of_prose_and_of_the_nameless_is_the_body(language: str, name_path: str) -> None:
     """There is nothing better to say about it."""
     assert text_input(language, name_path, "", "", BODY) == BODY
-
-
-def test_the_code_of_a_definition_is_its_body() -> None:
-    """The signature is not repeated where it stands anyway."""
-    assert code_input("def load(path)", BODY) == BODY
-
-
-def test_a_continued_definition_carries_its_signature() -> None:
-    """The second part of a long function says what it belongs to."""
-    assert code_input("def load(path)", "    return 2\n") == "def load(path)\n    return 2\n"
-
-
-def test_only_the_first_signature_of_a_merged_chunk_counts() -> None:
-    """Small neighbours are merged, and all of them stand in the body."""
-    body = "def a():\n    pass\n\ndef b():\n    pass\n"
-    assert code_input("def a():\ndef b():", body) == body
 
 
 def test_equal_texts_share_a_digest() -> None:

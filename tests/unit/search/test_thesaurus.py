@@ -1,0 +1,27 @@
+"""What words of a description mean in code."""
+
+from search.thesaurus import meaning
+
+
+def test_code_has_some_words_of_its_description_more_often_than_others() -> None:
+    """`parse` is written; `given` and `specified` are only said."""
+    assert meaning("parse").chance > 0.5
+    assert meaning("given").chance < 0.1
+    assert meaning("specified").chance < 0.2
+
+
+def test_words_stand_for_others() -> None:
+    """What describes a function need not be what its code calls."""
+    related = dict(meaning("remove").related)
+
+    assert {"del", "pop", "unlink"} <= related.keys()
+    assert all(0 < share <= 1 for share in related.values())
+
+
+def test_of_an_unknown_word_nothing_is_claimed() -> None:
+    """It has the average chance."""
+    unknown = meaning("gzjqx")
+
+    assert unknown.related == ()
+    assert 0.3 < unknown.chance < 0.6
+    assert unknown == meaning("*")
