@@ -14,7 +14,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from bench.retrieval import peers
-from bench.retrieval.ablation import constants, decisions, spaces
+from bench.retrieval.ablation import constants, decisions, spaces, words
 from bench.retrieval.corpus import NAMES, corpus
 from bench.retrieval.failures import failures
 from bench.retrieval.figures import figures
@@ -48,6 +48,7 @@ def parts(given: argparse.Namespace, lab: Laboratory) -> Iterator[str]:
         case _:
             yield from constants(lab, chosen, cache)
             yield from spaces(lab, chosen, cache)
+            yield from words(lab, chosen, cache)
             if not given.constants_only:
                 yield from decisions(lab, chosen, cache)
 

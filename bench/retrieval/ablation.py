@@ -15,6 +15,7 @@ from bench.retrieval.judge import Judge, places
 from bench.retrieval.laboratory import Laboratory
 from bench.retrieval.metrics import difference, estimate
 from bench.retrieval.recordings import Recordings, record
+from bench.retrieval.rewording import PLAIN, reworded
 from bench.retrieval.tables import shown, shown_difference, table
 from search.weights import DEFAULT
 
@@ -36,6 +37,7 @@ SPACES: Mapping[str, Sequence[str]] = {
 }
 
 COMPARED = ARMS[2:]  # every arm with vectors
+WORDED = (LEXICAL_RANKED, FUSED_RANKED)
 FUNCTION: Judge = "function"
 EITHER: Judge = "either"
 
@@ -71,6 +73,22 @@ def spaces(lab: Laboratory, corpus: Corpus, cache: Path) -> Iterator[str]:
     yield table([FUSED_RANKED.title, *_headers()], rows) + "\n"
 
 
+def words(lab: Laboratory, corpus: Corpus, cache: Path) -> Iterator[str]:
+    """The search with one constant of BM25F as it is without any of ours; a table per arm."""
+    rows: dict[str, list[list[str]]] = {arm.title: [[name] for name in PLAIN] for arm in WORDED}
+    for names in NAMES:
+        with lab.index(corpus, names) as index:
+            recorded = record(index, cache).of("prose")
+            for number, (name, plain) in enumerate(PLAIN.items()):
+                other = reworded(index, recorded, **{name: plain})
+                for arm in WORDED:
+                    change = _change(other, arm, _places(recorded, arm))
+                    rows[arm.title][number] += change
+    for title, changes in rows.items():
+        yield f"#### {title}, by words without …\n"
+        yield table(["", *_headers()], [[f"`{name}`", *cells] for name, *cells in changes]) + "\n"
+
+
 def decisions(lab: Laboratory, corpus: Corpus, cache: Path) -> Iterator[str]:
     """Other indexes of the same files, a table for each variant."""
     base = _indexed(lab, corpus, cache, AS_IS)
@@ -92,11 +110,16 @@ def _places(prose: Recordings, arm: Arm, judge: Judge = "function") -> list[int]
 
 
 def _changes(recorded: Sequence[Recordings], changed: Arm, base: Sequence[list[int]]) -> list[str]:
-    cells = []
-    for prose, before in zip(recorded, base, strict=True):
-        after = _places(prose, changed)
-        cells += [shown_difference(difference(after, before, m)) for m in ("mrr", "ndcg")]
-    return cells
+    return [
+        cell
+        for prose, before in zip(recorded, base, strict=True)
+        for cell in _change(prose, changed, before)
+    ]
+
+
+def _change(prose: Recordings, arm: Arm, before: list[int]) -> list[str]:
+    after = _places(prose, arm)
+    return [shown_difference(difference(after, before, m)) for m in ("mrr", "ndcg")]
 
 
 def _indexed(lab: Laboratory, corpus: Corpus, cache: Path, choice: Decisions) -> list[Recordings]:
