@@ -13,7 +13,7 @@ from typing import Literal
 QueryKind = Literal["identifier", "path", "error", "natural"]
 
 # tuned
-_DESCRIBED = {"lexical": 0.5, "text": 0.2, "code": 0.3}
+_DESCRIBED = {"lexical": 0.65, "text": 0.14, "code": 0.21}
 _QUOTED = {"lexical": 0.9, "text": 0.04, "code": 0.06}
 # names and paths are spelled, not described: semble gives vectors 0.3 for them
 _SPELLED = {"lexical": 0.7, "text": 0.15, "code": 0.15}
@@ -74,7 +74,7 @@ class Weights:
 
     # the form: Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and
     # individual Rank Learning Methods", SIGIR 2009, there with 60; tuned
-    rrf_k: int = 5
+    rrf_k: int = 3
     arms: Mapping[QueryKind, Mapping[str, float]] = field(default_factory=lambda: ARMS)
     definition: float = 3.0  # semble: the chunk defines the name that is asked for
     named_path: float = 3.0  # ours, as for a definition: the path that is asked for
