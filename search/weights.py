@@ -78,7 +78,7 @@ class Weights:
     arms: Mapping[QueryKind, Mapping[str, float]] = field(default_factory=lambda: ARMS)
     definition: float = 3.0  # semble: the chunk defines the name that is asked for
     named_path: float = 3.0  # ours, as for a definition: the path that is asked for
-    path: float = 0.5  # tuned: times the share of the query's words that the path has
+    path: float = 0.75  # tuned: times the share of the query's words that the path has
     # tuned: times the share of its name's words that the query has; where no vectors speak
     name: float = 0.1
     tests: float = 0.3  # semble, and as good as any: tests, examples, compatibility layers

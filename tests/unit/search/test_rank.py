@@ -34,11 +34,11 @@ def best(arm: str) -> float:
 
 def test_a_hit_of_two_arms_beats_the_first_of_one() -> None:
     """Agreement counts more than a single good place."""
-    found = fuse({"lexical": [(1, 9.0), (2, 8.0)], "text": [(3, 0.1), (2, 0.2)]})
+    found = fuse({"text": [(1, 0.1), (2, 0.2)], "code": [(3, 0.1), (2, 0.2)]})
 
     assert found[0].chunk_id == 2
     assert found[0].score == pytest.approx(
-        (DESCRIBED["lexical"] + DESCRIBED["text"]) / (DEFAULT.rrf_k + 2)
+        (DESCRIBED["text"] + DESCRIBED["code"]) / (DEFAULT.rrf_k + 2)
     )
 
 
