@@ -82,7 +82,7 @@ class _Term:
 
     Attributes:
         weight: of the word, at the most.
-        said: each spelling as it stands in a tsvector, with its share and the weights of fields.
+        said: each spelling of it with its share and the weights of fields.
     """
 
     weight: float
@@ -174,33 +174,31 @@ def _said(
 ) -> Iterator[tuple[str, float, Mapping[str, float]]]:
     for spelling in word:
         share = 1.0 if spelling == word[0] else constants.variant
-        yield f"{quoted(spelling)}:", share, constants.fields
+        yield spelling, share, constants.fields
     for other, share in meaning(word[0]).related if constants.related else ():
         if other not in asked:
-            yield f"{quoted(other)}:", constants.related * share, EVEN_FIELDS
+            yield other, constants.related * share, EVEN_FIELDS
 
 
 def _bm25f(terms: Iterable[_Term], chunk: Any, average: float, constants: Bm25) -> float:
     """The score of a chunk from its tsvector as text, `'name':1A,7 'other':2`."""
     norm = constants.k1 * (1 - constants.b + constants.b * chunk.length / average)
-    lexemes: str = chunk.lexemes
+    parts = chunk.lexemes.split("'")  # lexemes are words: no quote is in them
+    positions = dict(zip(parts[1::2], parts[2::2], strict=False))
     score = 0.0
     for term in terms:
         frequency = 0.0
-        for key, share, fields in term.said:
-            start = lexemes.find(key)
-            if start >= 0:
-                frequency += share * _weighted(lexemes, start + len(key), fields)
+        for spelling, share, fields in term.said:
+            if spelling in positions:
+                frequency += share * _weighted(positions[spelling], fields)
         if frequency:
             score += term.weight * frequency * (constants.k1 + 1) / (frequency + norm)
     return score
 
 
-def _weighted(lexemes: str, start: int, fields: Mapping[str, float]) -> float:
-    """The positions from `start`, each counted by its field: `1A,7` is in a name, and a body."""
-    end = lexemes.find(" ", start)
-    positions = lexemes[start : end if end > 0 else None].split(",")
-    return sum([fields.get(position[-1], 1.0) for position in positions])
+def _weighted(positions: str, fields: Mapping[str, float]) -> float:
+    """Positions as `:1A,7 `, each counted by its field: that is in a name, and in a body."""
+    return sum([fields.get(one[-1], 1.0) for one in positions.strip(": ").split(",")])
 
 
 def _telling(
