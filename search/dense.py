@@ -78,7 +78,7 @@ def search_dense(
         limit: neighbours at the most.
     """
     parameters = scope.parameters() | {
-        "query": HalfVector(query).to_text(),
+        "query": HalfVector(query),
         "model": model_id,
         "limit": limit,
     }
