@@ -3,15 +3,16 @@
 Everything that talks to the database receives a `Connection` from here; nothing else opens one.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, Self
 
 import psycopg
 from pgvector.psycopg import register_vector
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout
-from sqlalchemy import Connection, Engine, NullPool, create_engine
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhaustedError
 
@@ -35,6 +36,10 @@ UNAVAILABLE_CLASSES = {"08", "53", "57", "58"}  # connection, resources, operato
 TIMED_OUT = {"25P03", "25P04"}  # a transaction that was silent, or took, too long: disconnected
 DISK_FULL = "53100"
 MISCONFIGURED_CLASSES = {"28", "3D"}  # authorization, unknown database
+
+READING: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+MOMENT = text("SELECT pg_export_snapshot()")
+SPARE_SECONDS = 0.001  # psycopg's pool gives nothing to those who do not wait at all
 
 
 class _Lent(psycopg.Connection[Any]):
@@ -89,13 +94,8 @@ class Database:
             connection_class=_Lent,
             open=False,
         )
-        # the psycopg pool pools: it reconnects by itself and bounds every wait
-        self._engine: Engine = create_engine(
-            "postgresql+psycopg://",
-            creator=self._pool.getconn,
-            poolclass=NullPool,
-            use_native_hstore=False,
-        )
+        self._engine = _engine(self._pool.getconn)
+        self._spares = _engine(partial(self._pool.getconn, timeout=SPARE_SECONDS))
 
     @classmethod
     def from_settings(cls, settings: Settings, **options: Any) -> Self:
@@ -147,8 +147,30 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A read-only transaction in which every statement sees the same moment."""
-        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-        with self._connection(**options) as connection, connection.begin():
+        with self._connection(**READING) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def beside(self, moment: str) -> Iterator[Connection | None]:
+        """Another read-only transaction that sees a `moment`, or None; for another thread.
+
+        Nobody waits for it: searches that hold a connection each, and wait for a second one, would
+        wait for each other. So where none is to be had at once, or it is broken, there is none.
+
+        Args:
+            moment: as of `moment_of`; the transaction that it is of must outlast this one.
+        """
+        with ExitStack() as opened:
+            try:
+                second = opened.enter_context(self._spare(moment))
+            except MnemoError:
+                second = None
+            yield second
+
+    @contextmanager
+    def _spare(self, moment: str) -> Iterator[Connection]:
+        with self._connection(self._spares, **READING) as connection, connection.begin():
+            connection.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{moment}'")
             yield connection
 
     @contextmanager
@@ -165,15 +187,16 @@ class Database:
             yield connection
 
     @contextmanager
-    def _connection(self, **options: Any) -> Iterator[Connection]:
+    def _connection(self, engine: Engine | None = None, **options: Any) -> Iterator[Connection]:
         self._pool.open()
         options = {"isolation_level": "READ COMMITTED"} | options
-        with translated(), self._engine.connect() as connection:
+        with translated(), (engine or self._engine).connect() as connection:
             yield connection.execution_options(**options)
 
     def close(self) -> None:
         """Closes every connection."""
         self._engine.dispose()
+        self._spares.dispose()
         self._pool.close()
 
     def __enter__(self) -> Self:
@@ -181,6 +204,11 @@ class Database:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def moment_of(connection: Connection) -> str:
+    """Names what a transaction of `Database.reading` sees, for as long as it is open."""
+    return str(connection.execute(MOMENT).scalar_one())
 
 
 @contextmanager
@@ -211,6 +239,13 @@ def translate(exc: BaseException) -> MnemoError:
     if not state and isinstance(exc, disconnected | PoolExhaustedError):
         return DatabaseUnavailableError(f"PostgreSQL does not answer: {message}")
     return PermanentError(f"{type(exc).__name__}: {message}")
+
+
+def _engine(lend: Callable[[], "psycopg.Connection[Any]"]) -> Engine:
+    # the psycopg pool pools: it reconnects by itself and bounds every wait
+    return create_engine(
+        "postgresql+psycopg://", creator=lend, poolclass=NullPool, use_native_hstore=False
+    )
 
 
 def _conninfo(url: str, timeouts: Timeouts, statement_seconds: float | None, name: str) -> str:

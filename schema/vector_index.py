@@ -28,11 +28,12 @@ VALID = text("""
 SELECT i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname = :name
 """)
 
-# one statement, for every search waits for it twice
-PREPARE = text(f"""
+# one statement, for every search waits for it
+PREPARE = text("""
 SELECT set_config('hnsw.ef_search', :ef_search, true),
        set_config('hnsw.iterative_scan', 'relaxed_order', true),
-       ({VALID.text}) AS valid
+       ARRAY(SELECT c.relname::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+              WHERE i.indrelid = 'embeddings'::regclass AND i.indisvalid) AS valid
 """)
 
 
@@ -86,18 +87,14 @@ def has_index(connection: Connection, model_id: int, space: str) -> bool:
     return bool(connection.execute(VALID, {"name": index_name(model_id, space)}).scalar())
 
 
-def prepare_scan(connection: Connection, model_id: int, space: str, ef_search: int) -> bool:
-    """True where searches can use an index; their iterative scan is set up, too.
+def prepare_scans(connection: Connection, ef_search: int) -> frozenset[str]:
+    """The names of the indexes that searches can use; iterative scans of them are set up, too.
 
     Args:
         connection: in a transaction, with which the settings end.
-        model_id: the model whose vectors are searched.
-        space: the space.
-        ef_search: how many candidates the index keeps (`hnsw.ef_search`).
+        ef_search: how many candidates an index keeps (`hnsw.ef_search`).
     """
-    parameters = {"name": index_name(model_id, space), "ef_search": str(ef_search)}
-    found = connection.execute(PREPARE, parameters).one()
-    return bool(found.valid)
+    return frozenset(connection.execute(PREPARE, {"ef_search": str(ef_search)}).one().valid)
 
 
 def dimensions(connection: Connection, model_id: int, space: str) -> int | None:

@@ -77,7 +77,7 @@ SELECT DISTINCT ON (length(files.path), files.repository, files.path) c.id
 def candidates(connection: Connection, scope: Scope, ids: Collection[int]) -> dict[int, Candidate]:
     """The facts of each chunk in `ids`, by its id."""
     rows = connection.execute(FACTS, scope.parameters() | {"ids": list(ids)})
-    return {row["chunk_id"]: Candidate(**row) for row in rows.mappings()}
+    return {row.chunk_id: Candidate(*row) for row in rows}
 
 
 def defining(connection: Connection, scope: Scope, intent: Intent) -> list[int]:

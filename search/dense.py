@@ -4,8 +4,9 @@ Exact below a size, because a scan of one repository's vectors is quick and lose
 by HNSW with iterative scans, which go on until enough hits pass the filters.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pgvector import HalfVector
@@ -42,37 +43,46 @@ SELECT c.id, e.vector <=> cast(:query AS halfvec) AS distance
 }
 
 
+def usable_indexes(connection: Connection, settings: Settings, chunks: int) -> frozenset[str]:
+    """The vector indexes to search by: none where the search is exact.
+
+    Args:
+        connection: in a transaction.
+        settings: gives the size up to which the search is exact.
+        chunks: how many chunks are in scope.
+    """
+    if chunks <= settings.exact_search_chunks:
+        return frozenset()
+    return vector_index.prepare_scans(connection, EF_SEARCH)
+
+
 def search_dense(
     connection: Connection,
-    settings: Settings,
     scope: Scope,
     *,
     space: str,
     model_id: int,
     query: Vectors,
-    chunks: int,
+    indexes: Collection[str],
     limit: int,
 ) -> list[Neighbour]:
     """The nearest chunks of one space, nearest first.
 
     Args:
         connection: in a transaction.
-        settings: gives the size up to which the search is exact.
         scope: what may be seen.
         space: text or code.
         model_id: the model whose vectors are compared.
         query: the query's vector, shape (dimensions,).
-        chunks: how many chunks are in scope.
+        indexes: as of `usable_indexes` in the same transaction.
         limit: neighbours at the most.
     """
     parameters = scope.parameters() | {
-        "query": HalfVector(query).to_text(),
+        "query": HalfVector(query),
         "model": model_id,
         "limit": limit,
     }
-    if chunks <= settings.exact_search_chunks or not vector_index.prepare_scan(
-        connection, model_id, space, EF_SEARCH
-    ):
+    if vector_index.index_name(model_id, space) not in indexes:
         return _neighbours(connection.execute(EXACT[space], parameters))
     width = len(query)
     if scope.whole:  # then nearly every vector is visible: look first, ask afterwards
@@ -99,6 +109,7 @@ def _nearest_visible(model_id: int, space: str, width: int) -> TextClause:
     return _by_index(model_id, space, width, condition)
 
 
+@lru_cache(maxsize=64)
 def _by_index(model_id: int, space: str, width: int, condition: str) -> TextClause:
     # `distance + 0` keeps PostgreSQL from trusting the relaxed order of the scan
     return text(f"""

@@ -7,7 +7,7 @@ PostgreSQL; and the best of them are scored exactly, word by word and field by f
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, combinations
 from typing import Any
@@ -34,6 +34,7 @@ MOST = 5_000
 EXACT_TIMES = 3  # so many times the hits that are asked for are scored exactly
 NARROW = 20_000  # a scope with fewer chunks, in a far larger index, is read from its own side
 FAR_LARGER = 4
+ROUNDING = 1e-9  # sums of the same numbers in another order
 
 
 # Roughly: each word's frequency by field, damped, and by the chunk's length. `ts_rank` knows no
@@ -41,7 +42,8 @@ FAR_LARGER = 4
 _RANK = "ts_rank('{0.25, 0.5, 0.5, 1}', c.lexemes, cast(:%s AS tsquery), 1)"
 ROUGHLY = f"""
 cast(:rarer_idf AS float) * {_RANK % "rarer"}
-  + cast(:others_idf AS float) * {_RANK % "others"} DESC, c.id
+  + CASE WHEN cast(:others_idf AS float) = 0 THEN 0
+         ELSE cast(:others_idf AS float) * {_RANK % "others"} END DESC, c.id
 """
 # The whole vector as text: `unnest` builds arrays for all of its lexemes, and is slower.
 EXACTLY = (
@@ -251,12 +253,24 @@ def _sets(telling: Collection[Spellings]) -> Iterator[tuple[Spellings, ...]]:
 
 
 def _any_of(telling: Mapping[Spellings, float], least: float) -> str:
-    """A tsquery for chunks whose words have so much idf together."""
-    return " | ".join(
-        f"({' & '.join(map(_spelled, some))})"
-        for some in _sets(telling)
-        if (total := _sum(telling, some)) >= least > total - min(map(telling.__getitem__, some))
-    )
+    """A tsquery for chunks whose words have so much idf together.
+
+    Nested, each word once before all that may stand beside it: the index evaluates it for every
+    chunk with one of the words, and a list of all sets that are enough takes it half as long again.
+    """
+    return _enough(list(telling.items()), least)
+
+
+def _enough(words: Sequence[tuple[Spellings, float]], least: float) -> str:
+    """The same of words with their idf, the rarest first; "" where all of them are not enough."""
+    if sum(idf for _, idf in words) < least - ROUNDING:
+        return ""
+    (first, idf), *others = words
+    enough = _spelled(first)
+    if idf < least - ROUNDING:
+        enough = f"{enough} & ({_enough(others, least - idf)})"
+    without = _enough(others, least)
+    return f"{enough} | {without}" if without else enough
 
 
 def _sum(telling: Mapping[Spellings, float], some: Collection[Spellings]) -> float:

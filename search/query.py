@@ -4,6 +4,9 @@ All statements read one moment (REPEATABLE READ), so an answer never mixes two c
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any, Literal
@@ -11,11 +14,12 @@ from typing import Any, Literal
 from sqlalchemy import Connection
 
 from config.errors import BadInputError, DegradedError, EncoderUnavailableError
+from schema.database import moment_of
 from schema.model_roles import SPACES, Registered
 from search.candidates import at_path, candidates, defining
 from search.context import Context, widened
 from search.coverage import Coverage, coverage
-from search.dense import search_dense
+from search.dense import search_dense, usable_indexes
 from search.freshness import freshness
 from search.intent import Intent, intent
 from search.lexical import search_lexical
@@ -69,6 +73,27 @@ class Arms:
     models: dict[str, str] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
 
+    def __or__(self, other: "Arms") -> "Arms":
+        return Arms(
+            self.hits | other.hits,
+            self.holding + other.holding,
+            self.models | other.models,
+            self.degraded + other.degraded,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a search asks its arms, and of what."""
+
+    asked: Wanted
+    meant: Intent
+    mode: Mode
+    scope: Scope
+    live: list[LiveSnapshot]
+    covered: Coverage
+    depth: int
+
 
 class Searcher:
     """Answers searches over one database; holds the encoders, which are costly to load."""
@@ -103,87 +128,99 @@ class Searcher:
         with self._runtime.database.reading() as connection:
             live = live_snapshots(connection, scope)
             covered = coverage(connection, live)
-            arms = Arms()
-            if len(query) > MAX_QUERY_CHARS:
-                arms.degraded.append(f"only the first {MAX_QUERY_CHARS:,} characters were read")
-            if mode in ("hybrid", "lexical"):
-                self._by_words(connection, arms, asked, meant, scope, covered, depth)
-            for space in SPACES if mode in ("hybrid", "vector") else ():
-                try:
-                    self._by_vectors(
-                        connection, arms, asked.words, scope, space, live, covered, depth
-                    )
-                except DegradedError as exc:
-                    if mode == "vector":
-                        raise
-                    arms.degraded.append(f"{space} vectors were not searched: {exc}")
+            question = Question(asked, meant, mode, scope, live, covered, depth)
+            arms = self._arms(connection, question)
             found = self._ranked(connection, meant, scope, arms, limit, context)
         return Answer(
             query[:MAX_QUERY_CHARS],
             mode,
             covered.to_json(),
-            arms.degraded + _warnings(covered, mode) + _nonsense(arms),
+            _cut(query) + arms.degraded + _warnings(covered, mode) + _nonsense(arms),
             {snapshot.repository: snapshot.commit for snapshot in live},
             freshness(live, covered),
             found,
             arms.models,
         )
 
-    def _by_words(
-        self,
-        connection: Connection,
-        arms: Arms,
-        asked: Wanted,
-        meant: Intent,
-        scope: Scope,
-        covered: Coverage,
-        depth: int,
-    ) -> None:
+    def _arms(self, connection: Connection, question: Question) -> Arms:
+        """What the arms of the mode find: at once where a connection can be spared."""
+        if question.mode == "lexical":
+            return self._by_words(connection, question)
+        if question.mode == "vector":
+            return self._by_vectors(connection, question)
+        moment = moment_of(connection)
+        with ThreadPoolExecutor(1) as thread:  # left when both have ended, whatever happens
+            asking = thread.submit(copy_context().run, self._by_words_beside, moment, question)
+            vectors = self._by_vectors(connection, question)
+            words = asking.result()
+        return (words or self._by_words(connection, question)) | vectors
+
+    def _by_words_beside(self, moment: str, question: Question) -> Arms | None:
+        """The same as `_by_words` on another connection; None where there is none to spare."""
+        with self._runtime.database.beside(moment) as second:
+            return None if second is None else self._by_words(second, question)
+
+    def _by_words(self, connection: Connection, question: Question) -> Arms:
+        """What has the words of the query."""
+        asked, scope, depth = question.asked, question.scope, question.depth
         hits = search_lexical(
             connection,
             self._vocabulary,
             asked.words,
-            meant.kind,
+            question.meant.kind,
             scope,
             depth,
-            chunks=covered.chunks,
+            chunks=question.covered.chunks,
         )
-        arms.hits["lexical"] = [(hit.chunk_id, hit.score) for hit in hits]
-        arms.holding = search_phrases(connection, asked, scope, depth)
-        if asked.phrases and not arms.holding:
-            arms.degraded.append(asked.missing())
+        holding = search_phrases(connection, asked, scope, depth)
+        missing = [asked.missing()] if asked.phrases and not holding else []
+        found = {"lexical": [(hit.chunk_id, hit.score) for hit in hits]}
+        return Arms(found, holding, degraded=missing)
 
-    def _by_vectors(
+    def _by_vectors(self, connection: Connection, question: Question) -> Arms:
+        """What is near to the query in each space.
+
+        Raises:
+            DegradedError: in mode vector, where the vectors of a space cannot be searched now.
+        """
+        arms = Arms()
+        indexes = usable_indexes(connection, self._runtime.settings, question.covered.chunks)
+        for space in SPACES:
+            try:
+                self._nearest(connection, arms, question, space, indexes)
+            except DegradedError as exc:
+                if question.mode == "vector":
+                    raise
+                arms.degraded.append(f"{space} vectors were not searched: {exc}")
+        return arms
+
+    def _nearest(
         self,
         connection: Connection,
         arms: Arms,
-        query: str,
-        scope: Scope,
+        question: Question,
         space: str,
-        live: list[LiveSnapshot],
-        covered: Coverage,
-        depth: int,
+        indexes: Collection[str],
     ) -> None:
-        """Adds what is near to `query` in `space`.
+        """Adds what is near to the query in `space`.
 
         Raises:
             DegradedError: the vectors cannot be searched now.
         """
-        model = self._model(live, space)
+        model = self._model(connection, question.live, space)
         arms.hits[space] = []
         if model is None:
             return
         arms.models[space] = model.name
-        if covered.chunks:
+        if question.covered.chunks:
             near = search_dense(
                 connection,
-                self._runtime.settings,
-                scope,
+                question.scope,
                 space=space,
                 model_id=model.id,
-                query=self._vector(query, model),
-                chunks=covered.chunks,
-                limit=depth,
+                query=self._vector(question.asked.words, model),
+                indexes=indexes,
+                limit=question.depth,
             )
             arms.hits[space] = [(hit.chunk_id, hit.distance) for hit in near]
 
@@ -211,7 +248,9 @@ class Searcher:
             found = widened(connection, [item.chunk_id for item in ranked], found)
         return found[:limit]
 
-    def _model(self, live: list[LiveSnapshot], space: str) -> Registered | None:
+    def _model(
+        self, connection: Connection, live: list[LiveSnapshot], space: str
+    ) -> Registered | None:
         """The one model whose vectors of `space` the snapshots have; None without snapshots.
 
         Raises:
@@ -223,7 +262,7 @@ class Searcher:
                 "the repositories in scope hold vectors of different models: index them again,"
                 " or search them one by one"
             )
-        return self._runtime.model(ids.pop()) if ids else None
+        return self._runtime.model(ids.pop(), connection) if ids else None
 
     def _vector(self, query: str, model: Registered) -> Vectors:
         """The query's vector; the same question is encoded once."""
@@ -250,6 +289,12 @@ def _warnings(covered: Coverage, mode: Mode) -> list[str]:
         if share < 1 and covered.chunks:
             warnings.append(f"{share:.1%} of the chunks have a {space} vector")
     return warnings
+
+
+def _cut(query: str) -> list[str]:
+    if len(query) <= MAX_QUERY_CHARS:
+        return []
+    return [f"only the first {MAX_QUERY_CHARS:,} characters were read"]
 
 
 def _nonsense(arms: Arms) -> list[str]:

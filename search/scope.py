@@ -115,7 +115,7 @@ _WANTED = f"""
 """
 _IN_SCOPE = f"""
   FROM snapshot_files f
- WHERE f.snapshot_id IN (SELECT id FROM live) {_WANTED}
+ WHERE f.snapshot_id = ANY(ARRAY(SELECT id FROM live)) {_WANTED}
 """
 BLOBS = f"SELECT DISTINCT f.blob_id {_IN_SCOPE} AND f.blob_id IS NOT NULL"
 """Every blob in scope. Needs `LIVE`."""

@@ -6,6 +6,7 @@ loaded only where something is embedded, a parser process started only where som
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cached_property
 from typing import Self, TypeVar
 
@@ -107,15 +108,19 @@ class Runtime:
             live = {space: register(connection, model) for space, model in models.items()}
             model_roles.begin(connection, live)
 
-    def model(self, model_id: int) -> Registered:
+    def model(self, model_id: int, connection: Connection | None = None) -> Registered:
         """A model that the database knows.
+
+        Args:
+            model_id: the model.
+            connection: to ask by; None: one of its own. Who has one must not wait for another.
 
         Raises:
             EncoderUnavailableError: it was dropped.
         """
         if model_id not in self._models:
-            with self.database.reading() as connection:
-                self._models = model_roles.registered(connection)
+            with nullcontext(connection) if connection else self.database.reading() as asked:
+                self._models = model_roles.registered(asked)
         if model_id not in self._models:
             raise EncoderUnavailableError(f"model {model_id} was dropped: `mnemo model status`")
         return self._models[model_id]

@@ -172,12 +172,11 @@ def test_the_scan_is_exact(corpus: Change, space: str) -> None:
         for query, ids in zip(queries, found, strict=True):
             exact = search_dense(
                 connection,
-                runtime.settings,
                 Scope(repository="corpus"),
                 space=space,
                 model_id=model_id,
                 query=query,
-                chunks=0,
+                indexes=(),
                 limit=TOP,
             )
             nearer = {each.chunk_id for each in exact if each.distance < exact[-1].distance}

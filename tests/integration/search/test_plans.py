@@ -67,10 +67,12 @@ def plans(many: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plans]:
             document = json.loads(plan) if isinstance(plan, str) else plan
             found.steps += _steps(document[0]["Plan"])
 
-    engine = many.runtime.database._engine
-    event.listen(engine, "before_cursor_execute", explain)
+    database = many.runtime.database
+    for engine in (database._engine, database._spares):
+        event.listen(engine, "before_cursor_execute", explain)
     yield found
-    event.remove(engine, "before_cursor_execute", explain)
+    for engine in (database._engine, database._spares):
+        event.remove(engine, "before_cursor_execute", explain)
 
 
 def _steps(plan: dict[str, Any]) -> list[dict[str, Any]]:
