@@ -37,8 +37,8 @@ from tasks.runtime import Runtime
 Mode = Literal["hybrid", "lexical", "vector"]
 MAX_LIMIT = 200
 MAX_QUERY_CHARS = 4_000
-DEPTH = 5  # each arm gives this many times the hits that are asked for (semble)
-MIN_DEPTH = 50  # a short list is ranked as well as the top of a long one
+DEPTH = 3  # each arm gives this many times the hits that are asked for; five (semble) found no more
+MIN_DEPTH = 30  # a short list is ranked as well as the top of a long one
 SHARED_DEFINITIONS = 3  # so many chunks are looked at for each definition that is asked for
 QUERY_VECTORS = 1_024  # kept, at 1.5 kB each
 

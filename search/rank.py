@@ -87,6 +87,7 @@ def rank(
     present = [item for item in items.values() if item.chunk_id in known]
     paths = {known[item.chunk_id].path for item in present}
     shares = {path: _path_share(intent, path) for path in paths}
+    words = _Words.of(intent.words)
     for item in present:
         place = known[item.chunk_id]
         if item.chunk_id in defining:
@@ -95,7 +96,7 @@ def rank(
             _gain(item, "named_path", best * weights.named_path)
         _gain(item, "path", best * weights.path * shares[place.path])
         if intent.kind == "natural" and not vectors:
-            _gain(item, "name", best * weights.name * _name_share(intent, place.symbol))
+            _gain(item, "name", best * weights.name * _name_share(words, place.symbol))
         _lose(item, place.path, intent, weights)
     return _ordered(present)
 
@@ -124,39 +125,58 @@ def _path_share(intent: Intent, path: str) -> float:
     """The share of the query's words that the end of the path has."""
     if not intent.words:
         return 0.0
-    parts = _path_words(path)
-    return sum(any(_alike(word, part) for part in parts) for word in intent.words) / len(
-        intent.words
-    )
+    return sum(map(_path_words(path).have, intent.words)) / len(intent.words)
 
 
 @lru_cache(maxsize=4_096)
-def _path_words(path: str) -> frozenset[str]:
+def _path_words(path: str) -> "_Words":
     pure = PurePosixPath(path)
     end = " ".join((*pure.parts[:-1][-PATH_FOLDERS:], pure.stem))
-    return frozenset(tokens(end.replace("-", " ")))
+    return _Words.of(tokens(end.replace("-", " ")))
 
 
-def _name_share(intent: Intent, symbol: str) -> float:
+def _name_share(words: "_Words", symbol: str) -> float:
     """The share of the name's words that the query has: all of `parse_url` for `parses a url`."""
     parts = {*tokens(symbol.rpartition(".")[2].replace("_", " "))}
-    if not parts:
-        return 0.0
-    return sum(any(_alike(word, part) for word in intent.words) for part in parts) / len(parts)
+    return sum(map(words.have, parts)) / len(parts) if parts else 0.0
 
 
-def _alike(word: str, part: str) -> bool:
-    """Equal, or one begins the other: `parse` and `parser`."""
-    shorter = min(len(word), len(part))
-    return word == part or (shorter >= MIN_WORD and word[:shorter] == part[:shorter])
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Words to be asked for one that is alike, as all paths are for all words of a query.
+
+    Attributes:
+        joined: all of them, each behind a blank.
+        beginnings: those that are long enough for another word to begin with.
+    """
+
+    joined: str
+    beginnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, words: Iterable[str]) -> "_Words":
+        every = tuple(words)
+        long = tuple(word for word in every if len(word) >= MIN_WORD)
+        return cls("".join(f" {word}" for word in every), long)
+
+    def have(self, word: str) -> bool:
+        """Whether one equals `word`, or one of the two begins the other: `parse` and `parser`."""
+        if len(word) < MIN_WORD:
+            return False
+        return f" {word}" in self.joined or word.startswith(self.beginnings)
 
 
 def _lose(item: Ranked, path: str, intent: Intent, weights: Weights) -> None:
     losses = {
-        "tests": weights.tests if not intent.tests and _TESTS.search(path) else 1,
+        "tests": weights.tests if not intent.tests and _is_test(path) else 1,
         "declarations": weights.declarations if _DECLARATIONS.search(path) else 1,
     }
     for reason, factor in losses.items():
         if factor != 1:
             item.score *= factor
             item.note(reason, factor)
+
+
+@lru_cache(maxsize=4_096)
+def _is_test(path: str) -> bool:
+    return _TESTS.search(path) is not None

@@ -1,6 +1,5 @@
 """What is shown of the chunks that a search has chosen: place, code, and where else it stands."""
 
-from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -41,24 +40,23 @@ class Result:
         return document
 
 
-# Of each chunk the first of all the places that it and its equals stand at, its own before theirs.
-PLACES = text(f"""
+# The places are those of the chunk and its equals, its own before theirs. Code is cut as bytes,
+# because a chunk of one very long line may end inside of a character.
+SHOWN = text(f"""
 WITH {LIVE}
-SELECT a.leader, place.repository, place.path
-  FROM unnest(cast(:ids AS bigint[]), cast(:leaders AS bigint[])) AS a (id, leader)
-  JOIN code_chunks c ON c.id = a.id, LATERAL {places("c.blob_id", 1 + MAX_OTHERS)} AS place
- ORDER BY a.leader, a.id <> a.leader, place.repository, place.path
-""")
-# bytes, because a chunk of one very long line may end inside of a character
-CODE = text("""
 SELECT c.id, b.language, c.start_line, c.end_line, c.kind,
        coalesce(nullif(c.name_path, ''), c.name) AS symbol,
        substring(convert_to(s.source, 'UTF8') FROM c.start_byte + 1
-                 FOR c.end_byte - c.start_byte) AS code
+                 FOR c.end_byte - c.start_byte) AS code,
+       (SELECT json_agg(place ORDER BY a.id <> c.id, place.repository, place.path)
+          FROM unnest(cast(:ids AS bigint[]), cast(:leaders AS bigint[])) AS a (id, leader)
+          JOIN code_chunks equal ON equal.id = a.id,
+               LATERAL {places("equal.blob_id", 1 + MAX_OTHERS)} AS place
+         WHERE a.leader = c.id) AS places
   FROM code_chunks c
   JOIN blobs b ON b.id = c.blob_id
   JOIN blob_sources s ON s.blob_id = c.blob_id
- WHERE c.id = ANY(:ids)
+ WHERE c.id = ANY(:leaders)
 """)
 
 
@@ -75,16 +73,13 @@ def results(
     """
     pairs = [(i, leader) for leader, others in equals.items() for i in (leader, *others)]
     ids, leaders = [i for i, _ in pairs], [leader for _, leader in pairs]
-    standing: defaultdict[int, list[dict[str, str]]] = defaultdict(list)
-    for row in connection.execute(PLACES, scope.parameters() | {"ids": ids, "leaders": leaders}):
-        standing[row.leader].append({"repository": row.repository, "path": row.path})
-    shown = connection.execute(CODE, {"ids": list(equals)})
-    code = {row.id: row for row in shown}
-    return [_result(item, code[item.chunk_id], standing[item.chunk_id]) for item in ranked]
+    rows = connection.execute(SHOWN, scope.parameters() | {"ids": ids, "leaders": leaders})
+    shown = {row.id: row for row in rows}
+    return [_result(item, shown[item.chunk_id]) for item in ranked]
 
 
-def _result(item: Ranked, row: Row[Any], places: list[dict[str, str]]) -> Result:
-    here, *others = places
+def _result(item: Ranked, row: Row[Any]) -> Result:
+    here, *others = row.places
     return Result(
         here["repository"],
         here["path"],
