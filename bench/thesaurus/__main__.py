@@ -40,10 +40,15 @@ def lines(found: Sequence[Pair]) -> Iterator[str]:
     chances = _chances(found, words)
     average = sum(chances.values()) / len(chances)
     related = _related(found, words, code)
-    yield f"* {100 * average:.0f}"
+    yield f"* {_percent(average)}"
     for word in sorted(words):
         others = (f"{other}:{100 * share:.0f}" for other, share in related.get(word, ()))
-        yield " ".join((word, f"{100 * chances[word]:.0f}", *others))
+        yield " ".join((word, f"{_percent(chances[word])}", *others))
+
+
+def _percent(chance: float) -> int:
+    """Of a chance: never none and never all, so that its odds are finite."""
+    return min(99, max(1, round(100 * chance)))
 
 
 def _common(found: Iterable[Pair], side: Callable[[Pair], Iterable[str]]) -> dict[str, int]:

@@ -1,5 +1,7 @@
 """What words of a description mean in code."""
 
+from importlib import resources
+
 from search.thesaurus import meaning
 
 
@@ -16,6 +18,16 @@ def test_words_stand_for_others() -> None:
 
     assert {"del", "pop", "unlink"} <= related.keys()
     assert all(0 < share <= 1 for share in related.values())
+
+
+def test_nothing_is_certain() -> None:
+    """The odds of every word are finite."""
+    text = resources.files("search").joinpath("thesaurus.txt").read_text("utf-8")
+    words = [line.split()[0] for line in text.splitlines() if not line.startswith("#")]
+
+    assert len({*words}) == len(words) > 4_000
+    assert all(0 < meaning(word).chance < 1 for word in words)
+    assert all(0 < share <= 1 for word in words for _, share in meaning(word).related)
 
 
 def test_of_an_unknown_word_nothing_is_claimed() -> None:
