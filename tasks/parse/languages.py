@@ -7,8 +7,8 @@ tree-sitter.
 import re
 from pathlib import PurePosixPath
 
-PARSER_VERSION = 1
-"""Changes whenever chunks, symbols, references or lexemes of any file may change."""
+PARSER_VERSION = 2
+"""Changes whenever chunks, symbols, references, lexemes or embed inputs of any file may change."""
 
 TEXT = "text"
 
