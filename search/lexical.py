@@ -38,12 +38,12 @@ ROUNDING = 1e-9  # sums of the same numbers in another order
 
 
 # Roughly: each word's frequency by field, damped, and by the chunk's length. `ts_rank` knows no
-# idf, so it is asked twice: for the rarest words, and for the others.
+# weights, so it is asked twice: for the words that tell most, and for the others.
 _RANK = "ts_rank('{0.25, 0.5, 0.5, 1}', c.lexemes, cast(:%s AS tsquery), 1)"
 ROUGHLY = f"""
-cast(:rarer_idf AS float) * {_RANK % "rarer"}
-  + CASE WHEN cast(:others_idf AS float) = 0 THEN 0
-         ELSE cast(:others_idf AS float) * {_RANK % "others"} END DESC, c.id
+cast(:heavier_weight AS float) * {_RANK % "heavier"}
+  + CASE WHEN cast(:others_weight AS float) = 0 THEN 0
+         ELSE cast(:others_weight AS float) * {_RANK % "others"} END DESC, c.id
 """
 # The whole vector as text: `unnest` builds arrays for all of its lexemes, and is slower.
 EXACTLY = (
@@ -216,22 +216,22 @@ def _telling(
 def _rough(telling: Mapping[Spellings, float]) -> dict[str, Any]:
     """The parameters of `ROUGHLY`."""
     half = max(telling.values()) / 2
-    rarer = [word for word, idf in telling.items() if idf >= half]
-    others = [word for word, idf in telling.items() if idf < half]
+    heavier = [word for word, weight in telling.items() if weight >= half]
+    others = [word for word, weight in telling.items() if weight < half]
     return {
-        "rarer": " | ".join(map(_spelled, rarer)),
-        "rarer_idf": _sum(telling, rarer) / len(rarer),
-        "others": " | ".join(map(_spelled, others or rarer)),
-        "others_idf": _sum(telling, others) / max(1, len(others)),
+        "heavier": " | ".join(map(_spelled, heavier)),
+        "heavier_weight": _sum(telling, heavier) / len(heavier),
+        "others": " | ".join(map(_spelled, others or heavier)),
+        "others_weight": _sum(telling, others) / max(1, len(others)),
     }
 
 
 def _levels(words: Words, telling: Mapping[Spellings, float], chunks: int) -> Iterator[float]:
-    """How much idf a chunk must have together: few chunks do at first, ever more, in the end all.
+    """How much weight a chunk must have: few chunks do at first, ever more, in the end all.
 
     Args:
         words: say how common each word is.
-        telling: the words that count, with their idf.
+        telling: the words that count, with their weights.
         chunks: how many are in scope.
     """
     shares = {word: min(1.0, words.frequencies[word] / words.chunks) for word in telling}
@@ -253,7 +253,7 @@ def _sets(telling: Collection[Spellings]) -> Iterator[tuple[Spellings, ...]]:
 
 
 def _any_of(telling: Mapping[Spellings, float], least: float) -> str:
-    """A tsquery for chunks whose words have so much idf together.
+    """A tsquery for chunks whose words have so much weight together.
 
     Nested, each word once before all that may stand beside it: the index evaluates it for every
     chunk with one of the words, and a list of all sets that are enough takes it half as long again.
@@ -262,13 +262,13 @@ def _any_of(telling: Mapping[Spellings, float], least: float) -> str:
 
 
 def _enough(words: Sequence[tuple[Spellings, float]], least: float) -> str:
-    """The same of words with their idf, the rarest first; "" where all of them are not enough."""
-    if sum(idf for _, idf in words) < least - ROUNDING:
+    """The same of words with their weights, heaviest first; "" where all are not enough."""
+    if sum(weight for _, weight in words) < least - ROUNDING:
         return ""
-    (first, idf), *others = words
+    (first, weight), *others = words
     enough = _spelled(first)
-    if idf < least - ROUNDING:
-        enough = f"{enough} & ({_enough(others, least - idf)})"
+    if weight < least - ROUNDING:
+        enough = f"{enough} & ({_enough(others, least - weight)})"
     without = _enough(others, least)
     return f"{enough} | {without}" if without else enough
 

@@ -5,7 +5,7 @@ which takes seconds, where recording all arms would take minutes.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -22,10 +22,8 @@ from search.weights import BM25, Bm25, QueryKind
 from search.words import Vocabulary
 
 KIND: QueryKind = "natural"
-# each as of BM25F without any of ours
-PLAIN: Mapping[str, Any] = {
-    name: getattr(Bm25(), name) for name in ("k1", "b", "fields", "variant", "related", "chance")
-}
+PLAIN: Mapping[str, Any] = asdict(Bm25())
+"""Each constant as of BM25F without any of ours."""
 
 
 def reworded(index: Index, recorded: Recordings, **constants: Any) -> Recordings:

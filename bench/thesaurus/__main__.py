@@ -1,4 +1,4 @@
-"""`python -m bench.thesaurus > search/thesaurus.txt`: learns it anew, in some ten minutes."""
+"""`python -m bench.thesaurus > search/thesaurus.txt`: learns it anew, in some five minutes."""
 
 import argparse
 import math

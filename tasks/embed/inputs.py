@@ -1,8 +1,8 @@
 """The two texts that a chunk is embedded as: parsing digests what embedding later encodes.
 
 *text* is what a person would call the code: its name, signature and docstring. *code* is the code,
-and nothing else.
-Neither names the file, so identical content shares its vectors across paths, branches and forks.
+and nothing else. Neither names the file, so identical content shares its vectors across paths,
+branches and forks.
 """
 
 import hashlib
